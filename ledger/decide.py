@@ -1,0 +1,366 @@
+"""Decisions about one order: a fact or a command comes in, events come out.
+
+A fact that is already known gives no events.
+Money is never refused: a proven fill books in every state, also past the
+order's size.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from ledger import events as ev
+from ledger.errors import CommandRefusedError, EvidenceMissingError
+from ledger.intent import UserFill
+from ledger.order import END_RANK, Order, Trade
+from ledger.values import ZERO, EndReason, Phase, Settlement
+
+
+class Meta(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says it, on whose word, when: copied into every event."""
+
+    at: datetime
+    actor: str = "system"
+    source: str = "command"
+    causation: str = ""
+
+
+class PostOutcome(StrEnum):
+    """What the answer to a post proves."""
+
+    LIVE = "live"
+    MATCHED = "matched"
+    DELAYED = "delayed"
+    REFUSED = "refused"
+    KILLED = "killed"
+    UNKNOWN = "unknown"
+
+
+class PostAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The classified answer to a post; `code` and `text` explain a refusal."""
+
+    outcome: PostOutcome
+    code: str = ""
+    text: str = ""
+
+
+class SettlementSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A witness reports how far a trade has settled."""
+
+    trade_id: str
+    status: Settlement
+    venue_time: int | None = None
+    tx_hash: str = ""
+
+
+class CancelWanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody asks to cancel the order."""
+
+    reason: str = "requested"
+
+
+class CancelOutcome(StrEnum):
+    """What the answer to a cancel says of one order."""
+
+    CANCELED = "canceled"
+    NOT_CANCELED = "not_canceled"
+    UNKNOWN = "unknown"
+
+
+class CancelAnswered(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's answer to a cancel, for this order."""
+
+    outcome: CancelOutcome
+    text: str = ""
+
+
+class OrderEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue says the order no longer works."""
+
+    reason: EndReason
+    text: str = ""
+    size_matched: Decimal | None = None
+
+
+class LookupFound(StrEnum):
+    """What an answered look-up by order id found."""
+
+    LIVE = "live"
+    MATCHED = "matched"
+    CANCELED = "canceled"
+    NONE = "none"
+
+
+class LookedUp(msgspec.Struct, frozen=True, kw_only=True):
+    """An answered look-up by order id."""
+
+    found: LookupFound
+    size_matched: Decimal | None = None
+    reason: EndReason = EndReason.VENUE
+
+
+class TradesSwept(msgspec.Struct, frozen=True, kw_only=True):
+    """A complete trade sweep found nothing of this order beyond what is known."""
+
+
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Conclude from absence that the venue never had the order.
+
+    `min_spread` is the least time between the first and the last empty probe,
+    `min_probes` the least number of each kind.
+    """
+
+    min_spread: timedelta = timedelta(seconds=60)
+    min_probes: int = 2
+
+
+class DustSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue closed the order as matched; what is left is at most dust."""
+
+    tolerance: Decimal
+
+
+def decide(order: Order, fact: object, meta: Meta) -> list[ev.Event]:
+    """Decide what a fact or a command means for the order; pure.
+
+    Raises:
+        CommandRefusedError: a cancel of an order that is done.
+        EvidenceMissingError: `GiveUp` without the probes that prove it.
+    """
+    return _DECIDE[type(fact)](order, fact, meta)
+
+
+def _about(order: Order, meta: Meta) -> dict[str, Any]:
+    return {
+        "at": meta.at,
+        "actor": meta.actor,
+        "source": meta.source,
+        "correlation_id": order.correlation_id,
+        "causation": meta.causation,
+    }
+
+
+def _on_post(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
+    about = _about(order, meta)
+    match fact.outcome:
+        case PostOutcome.LIVE | PostOutcome.MATCHED:
+            if order.is_placed and not order.is_delayed:
+                return []
+            return [ev.OrderPlaced(**about)]
+        case PostOutcome.DELAYED:
+            return [] if order.is_placed else [ev.OrderPlaced(delayed=True, **about)]
+        case PostOutcome.REFUSED:
+            if order.refusal is not None:
+                return []
+            return [ev.OrderRejected(code=fact.code, text=fact.text, **about)]
+        case PostOutcome.KILLED:
+            return _ended(order, EndReason.KILLED, fact.text, None, about)
+        case PostOutcome.UNKNOWN:
+            if order.is_outcome_unknown or order.is_proven:
+                return []
+            return [ev.OrderOutcomeUnknown(reason=fact.text or "unknown", **about)]
+
+
+def _on_fill(order: Order, fill: UserFill, meta: Meta) -> list[ev.Event]:
+    about = _about(order, meta)
+    known = order.trades.get(fill.trade_id) or Trade(trade_id=fill.trade_id)
+    found: list[ev.Event] = []
+    is_news = known.claimed(Settlement.MATCHED, fill.venue_time, "") is not known
+    if not known.size or (fill.status is Settlement.MATCHED and is_news):
+        found.append(
+            ev.FillMatched(
+                trade_id=fill.trade_id,
+                strategy=order.strategy,
+                market_id=order.market_id,
+                outcome=order.outcome,
+                side=order.side,
+                size=fill.size,
+                price=fill.price,
+                fee=fill.fee,
+                role=fill.role,
+                venue_time=(
+                    fill.venue_time if fill.status is Settlement.MATCHED else None
+                ),
+                tx_hash=fill.tx_hash,
+                **about,
+            )
+        )
+    if fill.status is not Settlement.MATCHED:
+        seen = SettlementSeen(
+            trade_id=fill.trade_id,
+            status=fill.status,
+            venue_time=fill.venue_time,
+            tx_hash=fill.tx_hash,
+        )
+        found.extend(_on_settlement(order, seen, meta))
+    return found
+
+
+_SETTLED: Final[dict[Settlement, type[ev.SettlementEvent]]] = {
+    Settlement.MINED: ev.FillMined,
+    Settlement.RETRYING: ev.FillRetrying,
+    Settlement.CONFIRMED: ev.FillConfirmed,
+    Settlement.FAILED: ev.FillVoided,
+}
+
+
+def _on_settlement(order: Order, fact: SettlementSeen, meta: Meta) -> list[ev.Event]:
+    if fact.status is Settlement.MATCHED:
+        return []  # a match is news only with its size and price
+    known = order.trades.get(fact.trade_id) or Trade(trade_id=fact.trade_id)
+    if known.claimed(fact.status, fact.venue_time, fact.tx_hash) is known:
+        return []
+    return [
+        _SETTLED[fact.status](
+            trade_id=fact.trade_id,
+            venue_time=fact.venue_time,
+            tx_hash=fact.tx_hash,
+            **_about(order, meta),
+        )
+    ]
+
+
+def _on_cancel_wanted(order: Order, fact: CancelWanted, meta: Meta) -> list[ev.Event]:
+    if order.phase is Phase.DONE:
+        msg = f"order {order.order_id} is done ({order.done_reason})"
+        raise CommandRefusedError(msg)
+    if order.is_cancel_requested:
+        return []
+    return [ev.OrderCancelRequested(reason=fact.reason, **_about(order, meta))]
+
+
+def _on_cancel_answer(
+    order: Order, fact: CancelAnswered, meta: Meta
+) -> list[ev.Event]:
+    about = _about(order, meta)
+    match fact.outcome:
+        case CancelOutcome.CANCELED:
+            return _ended(order, EndReason.CANCELLED, fact.text, None, about)
+        case CancelOutcome.NOT_CANCELED:
+            if not order.is_cancel_requested:
+                return []
+            return [ev.OrderCancelRefused(text=fact.text, **about)]
+        case CancelOutcome.UNKNOWN:
+            return []
+
+
+def _on_ended(order: Order, fact: OrderEnded, meta: Meta) -> list[ev.Event]:
+    about = _about(order, meta)
+    return _ended(order, fact.reason, fact.text, fact.size_matched, about)
+
+
+def _ended(
+    order: Order,
+    reason: EndReason,
+    text: str,
+    size_matched: Decimal | None,
+    about: dict[str, Any],
+) -> list[ev.Event]:
+    if order.ended is not None and END_RANK[order.ended] >= END_RANK[reason]:
+        return []
+    return [
+        ev.OrderCancelled(reason=reason, text=text, size_matched=size_matched, **about)
+    ]
+
+
+def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
+    about = _about(order, meta)
+    match fact.found:
+        case LookupFound.LIVE | LookupFound.MATCHED:
+            if order.is_placed and not order.is_delayed:
+                return []
+            return [ev.OrderPlaced(**about)]
+        case LookupFound.CANCELED:
+            return _ended(order, fact.reason, "", fact.size_matched, about)
+        case LookupFound.NONE:
+            return _probe(order, "lookup", about)
+
+
+def _on_sweep(order: Order, _: TradesSwept, meta: Meta) -> list[ev.Event]:
+    return _probe(order, "sweep", _about(order, meta))
+
+
+def _probe(order: Order, probe: str, about: dict[str, Any]) -> list[ev.Event]:
+    if order.is_proven or order.is_never_placed:
+        return []
+    return [ev.OrderProbed(probe=probe, **about)]
+
+
+def _on_give_up(order: Order, fact: GiveUp, meta: Meta) -> list[ev.Event]:
+    if order.is_never_placed:
+        return []
+    if order.is_proven:
+        msg = f"order {order.order_id} is proven: {order.status}"
+        raise EvidenceMissingError(msg)
+    if order.expires_at is not None and order.expires_at > meta.at:
+        msg = f"order {order.order_id} has not expired yet"
+        raise EvidenceMissingError(msg)
+    for probe in ("lookup", "sweep"):
+        times = [at for kind, at in order.probes if kind == probe]
+        enough = len(times) >= fact.min_probes
+        if not enough or max(times) - min(times) < fact.min_spread:
+            msg = (
+                f"order {order.order_id} needs {fact.min_probes} answered {probe}s"
+                f" over {fact.min_spread.total_seconds():.0f} s, has {len(times)}"
+            )
+            raise EvidenceMissingError(msg)
+    proof = tuple(f"{kind} at {at.isoformat()}" for kind, at in order.probes)
+    return [ev.OrderNeverPlaced(probes=proof, **_about(order, meta))]
+
+
+def _on_dust(order: Order, fact: DustSeen, meta: Meta) -> list[ev.Event]:
+    residue = order.size - order.matched
+    if order.done_reason is not None or not ZERO < residue <= fact.tolerance:
+        return []
+    if not order.matched:
+        return []
+    return [ev.OrderDustClosed(unfilled=residue, **_about(order, meta))]
+
+
+_DECIDE: Final[dict[type[object], Callable[[Order, Any, Meta], list[ev.Event]]]] = {
+    PostAnswered: _on_post,
+    UserFill: _on_fill,
+    SettlementSeen: _on_settlement,
+    CancelWanted: _on_cancel_wanted,
+    CancelAnswered: _on_cancel_answer,
+    OrderEnded: _on_ended,
+    LookedUp: _on_lookup,
+    TradesSwept: _on_sweep,
+    GiveUp: _on_give_up,
+    DustSeen: _on_dust,
+}
+
+
+def discrepancies(before: Order, after: Order) -> list[tuple[str, str, dict[str, str]]]:
+    """Find contradictions that the last events brought: kind, subject, detail.
+
+    An overfill and a trade claimed both confirmed and failed are booked, and
+    raised for a person to see.
+    """
+    found: list[tuple[str, str, dict[str, str]]] = []
+    if after.matched > after.size >= before.matched:
+        found.append(
+            (
+                "overfill",
+                after.order_id,
+                {"size": str(after.size), "matched": str(after.matched)},
+            )
+        )
+    for trade_id, trade in after.trades.items():
+        known = before.trades.get(trade_id)
+        if trade.is_contradicted and (known is None or not known.is_contradicted):
+            found.append(
+                (
+                    "settlement_conflict",
+                    f"{trade_id}/{after.order_id}",
+                    {
+                        "confirmed_at": str(trade.confirmed_at),
+                        "voided_at": str(trade.voided_at),
+                    },
+                )
+            )
+    return found

@@ -1,0 +1,168 @@
+"""Everything the ledger raises on purpose.
+
+Errors are named for what the caller should do.
+
+* LedgerError
+  + InvalidInputError            the input is wrong; nothing was recorded
+    - UnknownOrderError          there is no such order
+    - IdempotencyConflictError   the key was used for another intent
+  + CommandRefusedError          the decision is "no"
+    - OrderRejectedError         the order was refused by us or by the venue
+    - EvidenceMissingError       what is known does not prove the conclusion
+  + VenueError                   about the exchange
+    - VenueRejectedError         a definite no
+    - OutcomeUnknownError        it may have happened: look it up, never resend
+    - PreparationError           nothing was sent
+  + StoreError                   about the file the events live in
+    - LockHeldError              another process writes this ledger
+    - FencedError                another process took over; this one must stop
+    - ForeignFileError           not a ledger, or one of a newer version
+    - IntegrityError             the log contradicts its own hash chain
+    - StoreFailedError           a write failed; nothing more is accepted
+  + RecordingError               recorded market data cannot be read
+"""
+
+
+class LedgerError(Exception):
+    """Root of every error that the ledger raises on purpose."""
+
+    code = "error"
+
+
+class InvalidInputError(LedgerError):
+    """The input is wrong; nothing was recorded.
+
+    `field` names the place in the input, `reason` says what is wrong with it.
+    """
+
+    code = "invalid_input"
+
+    def __init__(self, field: str, reason: str, *, code: str | None = None) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+        if code is not None:
+            self.code = code
+
+
+class UnknownOrderError(InvalidInputError):
+    """There is no order of that id in this ledger."""
+
+    code = "unknown_order"
+
+    def __init__(self, order_id: str) -> None:
+        super().__init__("order_id", f"no order {order_id!r} in this ledger")
+        self.order_id = order_id
+
+
+class IdempotencyConflictError(InvalidInputError):
+    """The strategy used this key before, for an intent with other content."""
+
+    code = "idempotency_conflict"
+
+    def __init__(self, key: str, order_id: str) -> None:
+        super().__init__(
+            "idempotency_key",
+            f"{key!r} belongs to order {order_id}, whose intent differs",
+        )
+        self.order_id = order_id
+
+
+class CommandRefusedError(LedgerError):
+    """The decision is "no"; `code` and the text say why."""
+
+    code = "refused"
+
+
+class OrderRejectedError(CommandRefusedError):
+    """The order was refused, by a rule of ours or by the venue."""
+
+    code = "rejected"
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class EvidenceMissingError(CommandRefusedError):
+    """What is known does not prove the conclusion that was asked for."""
+
+    code = "evidence_missing"
+
+
+class VenueError(LedgerError):
+    """Something about the exchange."""
+
+    code = "venue"
+
+
+class VenueRejectedError(VenueError):
+    """The venue gave a definite no; `code` is ours, the text is the venue's."""
+
+    code = "venue_rejected"
+
+    def __init__(self, text: str, *, code: str = "venue_rejected") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class OutcomeUnknownError(VenueError):
+    """It may have happened: look it up, never resend blindly."""
+
+    code = "outcome_unknown"
+
+
+class PreparationError(VenueError):
+    """The order could not be prepared; nothing was sent."""
+
+    code = "preparation_failed"
+
+
+class StoreError(LedgerError):
+    """Something about the file that the events live in."""
+
+    code = "store"
+
+
+class LockHeldError(StoreError):
+    """Another process writes this ledger; `owner` is what it said of itself."""
+
+    code = "lock_held"
+
+    def __init__(self, path: str, owner: str) -> None:
+        super().__init__(f"{path} is held by another writer ({owner})")
+        self.owner = owner
+
+
+class FencedError(StoreError):
+    """A newer writer took over; this one may not append any more."""
+
+    code = "fenced"
+
+
+class ForeignFileError(StoreError):
+    """The file is no ledger, or a ledger of a newer version."""
+
+    code = "foreign_file"
+
+
+class IntegrityError(StoreError):
+    """The log contradicts itself; `position` is the first bad event, if known."""
+
+    code = "integrity"
+
+    def __init__(self, text: str, *, position: int | None = None) -> None:
+        super().__init__(text)
+        self.position = position
+
+
+class StoreFailedError(StoreError):
+    """A write failed. It may still be on disk: only a restart can tell."""
+
+    code = "store_failed"
+
+
+class RecordingError(LedgerError):
+    """Recorded market data that cannot be read."""
+
+    code = "recording"

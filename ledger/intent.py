@@ -1,0 +1,173 @@
+"""What strategies hand in: the intent, and the fills a venue reports.
+
+These are borders: pydantic validates them, and `InvalidInputError` names the
+first field that is wrong.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from hashlib import blake2b
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from ledger.errors import InvalidInputError
+from ledger.values import (
+    ZERO,
+    Money,
+    Outcome,
+    Price,
+    Role,
+    Settlement,
+    Shares,
+    Side,
+    TimeInForce,
+    text_of,
+)
+
+StrategyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""1 to 64 letters, digits, dots, dashes, underscores."""
+
+VenueText = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
+"""An identifier of the venue's: printable ASCII without spaces."""
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class OrderIntent(BaseModel):
+    """One order that a strategy wants, before anyone decided anything.
+
+    `size` is in outcome shares, `price` in pUSD per share: the worst price the
+    strategy accepts.
+    `idempotency_key` names the intent within the strategy, forever: the same
+    key with the same content is the same order.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, str_max_length=256
+    )
+
+    strategy: StrategyName
+    idempotency_key: Annotated[
+        str, Field(min_length=1, max_length=128, pattern=r"^[!-~]+$")
+    ]
+    market_id: VenueText
+    outcome: Outcome
+    side: Side
+    size: Shares
+    price: Price
+    time_in_force: TimeInForce = TimeInForce.GTC
+    post_only: bool = False
+    expires_at: AwareDatetime | None = None
+    max_slippage_bps: Money | None = None
+    correlation_id: Annotated[str, Field(max_length=128, pattern=r"^[!-~]*$")] = ""
+    note: Annotated[str, Field(max_length=200)] = ""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.post_only and not self.time_in_force.rests:
+            msg = "post_only: is possible with GTC and GTD only"
+            raise ValueError(msg)
+        is_gtd = self.time_in_force is TimeInForce.GTD
+        if is_gtd and self.expires_at is None:
+            msg = "expires_at: is required with GTD"
+            raise ValueError(msg)
+        if self.expires_at is not None and not is_gtd:
+            msg = "expires_at: is possible with GTD only"
+            raise ValueError(msg)
+        if self.max_slippage_bps is not None and self.max_slippage_bps < ZERO:
+            msg = "max_slippage_bps: must not be below 0"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Validate untrusted data.
+
+        Raises:
+            InvalidInputError: names the first wrong field and the reason.
+        """
+        return _parsed(cls.model_validate, data)
+
+    def fingerprint(self) -> str:
+        """Identify the content: equal for equal intents, however written.
+
+        Returns:
+            32 hex digits over every field but the strategy and the key.
+        """
+        expires = self.expires_at
+        content = "\n".join(
+            (
+                self.market_id,
+                self.outcome,
+                self.side,
+                str(self.size.normalize()),
+                str(self.price.normalize()),
+                self.time_in_force,
+                "post_only" if self.post_only else "",
+                "" if expires is None else expires.astimezone(UTC).isoformat(),
+                ""
+                if self.max_slippage_bps is None
+                else text_of(self.max_slippage_bps),
+                self.correlation_id,
+                self.note,
+            )
+        )
+        return blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+class UserFill(BaseModel):
+    """One trade of one order of ours, as a witness reports it.
+
+    `order_id` is the venue's order id; `size` our matched shares, `price` our
+    price, `fee` what we paid in pUSD.
+    `venue_time` is the venue's timestamp of the reported status in Unix
+    milliseconds, absent when the witness has none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    trade_id: VenueText
+    order_id: VenueText
+    size: Shares
+    price: Price
+    fee: Money = ZERO
+    role: Role = Role.TAKER
+    status: Settlement = Settlement.MATCHED
+    venue_time: Annotated[int, Field(ge=0, lt=2**53)] | None = None
+    tx_hash: Annotated[str, Field(max_length=100)] = ""
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any]) -> Self:
+        """Validate untrusted data.
+
+        Raises:
+            InvalidInputError: names the first wrong field and the reason.
+        """
+        return _parsed(cls.model_validate, data)
+
+
+def _parsed(validate: Callable[[Any], _M], data: Mapping[str, Any]) -> _M:
+    try:
+        return validate(data)
+    except ValidationError as error:
+        raise invalid_input(error) from None
+
+
+def invalid_input(error: ValidationError) -> InvalidInputError:
+    """Turn pydantic's report into ours; the input itself is not repeated."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    text = str(first["msg"]).removeprefix("Value error, ")
+    field = ".".join(map(str, first["loc"]))
+    if not field and ": " in text:
+        field, text = text.split(": ", 1)
+    return InvalidInputError(field or "body", text)
+
+

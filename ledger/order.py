@@ -1,0 +1,479 @@
+"""One order: its state, how events change it, and the label derived from it.
+
+`evolve` never refuses.
+Independent facts commute: applied in any order, once or repeatedly, they give
+the same state, because every part of it only grows (a maximum, a union, a sum
+over distinct trades).
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from ledger import events as ev
+from ledger.values import (
+    ZERO,
+    EndReason,
+    Outcome,
+    OrderStatus,
+    Phase,
+    Role,
+    Settlement,
+    Side,
+    TimeInForce,
+    rounded,
+)
+
+_RANK: Final = {Settlement.MATCHED: 1, Settlement.RETRYING: 2, Settlement.MINED: 3}
+_BY_RANK: Final = (
+    Settlement.MATCHED,
+    Settlement.MATCHED,
+    Settlement.RETRYING,
+    Settlement.MINED,
+)
+
+END_RANK: Final = {
+    EndReason.CANCELLED: 1,
+    EndReason.VENUE: 2,
+    EndReason.MARKET_RESOLVED: 3,
+    EndReason.EXPIRED: 4,
+    EndReason.KILLED: 5,
+}
+"""Ends the venue can prove; of two claims the more specific one stays."""
+
+
+class Trade(msgspec.Struct, frozen=True, kw_only=True):
+    """One trade of the order and everything claimed about its settlement.
+
+    `size` is 0 while only the settlement is known and not yet the trade.
+    Claims with the venue's timestamp are kept as the latest `(time, rank)`,
+    claims without one as the highest rank.
+    `confirmed_at` and `voided_at` are venue times, 0 when the claim had none;
+    `tx_hash` is the confirmed transaction (an earlier hash may be replaced).
+    """
+
+    trade_id: str
+    size: Decimal = ZERO
+    price: Decimal = ZERO
+    fee: Decimal = ZERO
+    role: Role = Role.TAKER
+    timed: tuple[int, int] = (0, 0)
+    untimed: int = 0
+    confirmed_at: int | None = None
+    voided_at: int | None = None
+    tx_hash: str = ""
+
+    @property
+    def settlement(self) -> Settlement:
+        """The trade's settlement state, whatever the order of arrival."""
+        if self.voided_at is not None:
+            # Equal times contradict each other; a share that may be void is
+            # not counted.
+            if self.confirmed_at is None or self.voided_at >= self.confirmed_at:
+                return Settlement.FAILED
+            return Settlement.CONFIRMED
+        if self.confirmed_at is not None:
+            return Settlement.CONFIRMED
+        return _BY_RANK[max(self.timed[1], self.untimed)]
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the trade counts: it is known and not void."""
+        return self.size > ZERO and (
+            self.voided_at is None or self.settlement is not Settlement.FAILED
+        )
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more is expected of the trade."""
+        return self.size > ZERO and (
+            self.confirmed_at is not None or self.voided_at is not None
+        )
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether both a confirmation and a failure were claimed."""
+        return self.confirmed_at is not None and self.voided_at is not None
+
+    def claimed(
+        self, settlement: Settlement, venue_time: int | None, tx_hash: str
+    ) -> "Trade":
+        """The trade after one more claim; the same object if it says nothing new."""
+        at = venue_time or 0
+        if settlement is Settlement.CONFIRMED:
+            if self.confirmed_at is not None and self.confirmed_at >= at:
+                return self
+            return replace(
+                self, confirmed_at=at, tx_hash=tx_hash, timed=(0, 0), untimed=0
+            )
+        if settlement is Settlement.FAILED:
+            if self.voided_at is not None and self.voided_at >= at:
+                return self
+            return replace(self, voided_at=at, timed=(0, 0), untimed=0)
+        if self.confirmed_at is not None or self.voided_at is not None:
+            return self  # the chain's last word beats every provisional state
+        rank = _RANK[settlement]
+        if venue_time is None:
+            return self if self.untimed >= rank else replace(self, untimed=rank)
+        if self.timed >= (at, rank):
+            return self
+        return replace(self, timed=(at, rank))
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Who refused the order and why: risk, slippage, validation or venue."""
+
+    by: str
+    code: str
+    text: str
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known of one order.
+
+    `size` is the size that works (after capping and signing), `requested_size`
+    what the strategy asked for.
+    `matched` counts every trade the venue matched, void ones included; `filled`,
+    `cost` and `fees` count live trades only, `settled` confirmed ones.
+    """
+
+    order_id: str
+    strategy: str
+    idempotency_key: str
+    fingerprint: str
+    correlation_id: str
+    market_id: str
+    token_id: str
+    outcome: Outcome
+    side: Side
+    requested_size: Decimal
+    size: Decimal
+    price: Decimal
+    time_in_force: TimeInForce
+    post_only: bool
+    expires_at: datetime | None
+    requested_at: datetime
+    version: int = 1
+    venue_order_id: str = ""
+    refusal: Refusal | None = None
+    is_outcome_unknown: bool = False
+    is_placed: bool = False
+    is_delayed: bool = False
+    is_never_placed: bool = False
+    is_cancel_requested: bool = False
+    ended: EndReason | None = None
+    dust: Decimal = ZERO
+    probes: tuple[tuple[str, datetime], ...] = ()
+    trades: dict[str, Trade] = {}
+    matched: Decimal = ZERO
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    fees: Decimal = ZERO
+    settled: Decimal = ZERO
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the venue provably had the order."""
+        return self.is_placed or self.matched > ZERO
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the venue said anything definite: accepted, refused or ended."""
+        return (
+            self.is_placed
+            or self.matched > ZERO
+            or self.refusal is not None
+            or self.ended is not None
+        )
+
+    @property
+    def done_reason(self) -> EndReason | None:
+        """Why nothing works at the venue any more; `None` while something may."""
+        if self.matched + self.dust >= self.size and self.matched > ZERO:
+            return EndReason.FILLED
+        if self.ended is not None:
+            return self.ended
+        if self.is_placed or self.matched > ZERO:
+            return None
+        if self.refusal is not None:
+            return EndReason.REJECTED
+        return EndReason.NEVER_PLACED if self.is_never_placed else None
+
+    @property
+    def phase(self) -> Phase:
+        """The order axis."""
+        if self.done_reason is not None:
+            return Phase.DONE
+        return Phase.WORKING if self.is_accepted else Phase.PENDING
+
+    @property
+    def remaining(self) -> Decimal:
+        """Shares not filled while the order may still fill, else 0."""
+        if self.done_reason is not None:
+            return ZERO
+        return self.size - self.filled
+
+    @property
+    def resting(self) -> Decimal:
+        """Shares that may still match: a void fill does not rest again."""
+        if self.done_reason is not None:
+            return ZERO
+        return self.size - self.matched
+
+    @property
+    def avg_price(self) -> Decimal | None:
+        """Average price of live fills, 6 places half-even; `None` without any."""
+        return rounded(self.cost / self.filled) if self.filled else None
+
+    @property
+    def fills(self) -> int:
+        """Number of live fills."""
+        return sum(1 for trade in self.trades.values() if trade.is_live)
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether some trade has not reached its end on chain."""
+        return any(not trade.is_final for trade in self.trades.values())
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether neither the venue nor the chain owes another word."""
+        return self.done_reason is not None and not self.is_settling
+
+    @property
+    def status(self) -> OrderStatus:
+        """The label, as `status`."""
+        return status(self)
+
+
+def status(order: Order) -> OrderStatus:
+    """Derive the one label from order phase and trade settlement."""
+    reason = order.done_reason
+    if reason is None:
+        if not order.is_accepted:
+            return OrderStatus.PENDING
+        return OrderStatus.PARTIAL_FILL if order.filled else OrderStatus.PLACED
+    if reason is EndReason.REJECTED:
+        return OrderStatus.REJECTED
+    if reason is EndReason.NEVER_PLACED:
+        return OrderStatus.FAILED
+    if order.filled and order.filled + order.dust >= order.size:
+        return _settled_status(order)
+    if reason is EndReason.FILLED and not order.filled:
+        return OrderStatus.FAILED
+    return OrderStatus.CANCELLED
+
+
+def _settled_status(order: Order) -> OrderStatus:
+    if order.settled == order.filled:
+        return OrderStatus.CONFIRMED
+    slowest = min(
+        _RANK.get(trade.settlement, 4) for trade in order.trades.values() if trade.is_live
+    )
+    return OrderStatus.MINED if slowest >= _RANK[Settlement.MINED] else OrderStatus.MATCHED
+
+
+def requested(order_id: str, event: ev.OrderRequested) -> Order:
+    """The first state of an order."""
+    return Order(
+        order_id=order_id,
+        strategy=event.strategy,
+        idempotency_key=event.idempotency_key,
+        fingerprint=event.fingerprint,
+        correlation_id=event.correlation_id,
+        market_id=event.market_id,
+        token_id=event.token_id,
+        outcome=event.outcome,
+        side=event.side,
+        requested_size=event.size,
+        size=event.size,
+        price=event.price,
+        time_in_force=event.time_in_force,
+        post_only=event.post_only,
+        expires_at=event.expires_at,
+        requested_at=event.at,
+    )
+
+
+def evolve(order: Order, event: ev.Event) -> Order:
+    """Apply one event of the order's stream; pure and total."""
+    return _EVOLVE[type(event)](order, event)
+
+
+def replay(order_id: str, history: Iterable[ev.Event]) -> Order | None:
+    """Fold a whole stream; `None` for an empty one."""
+    order: Order | None = None
+    for event in history:
+        if order is None:
+            assert isinstance(event, ev.OrderRequested)
+            order = requested(order_id, event)
+        else:
+            order = evolve(order, event)
+    return order
+
+
+def _refused(order: Order, event: ev.OrderRefused) -> Order:
+    return replace(
+        order,
+        version=order.version + 1,
+        refusal=Refusal(event.by, event.code, event.text),
+    )
+
+
+def _resized(order: Order, event: ev.OrderResized) -> Order:
+    return replace(order, version=order.version + 1, size=event.size)
+
+
+def _prepared(order: Order, event: ev.OrderPrepared) -> Order:
+    return replace(
+        order,
+        version=order.version + 1,
+        venue_order_id=event.venue_order_id,
+        size=event.size,
+    )
+
+
+def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> Order:
+    return replace(
+        order, version=order.version + 1, is_outcome_unknown=not order.is_proven
+    )
+
+
+def _probed(order: Order, event: ev.OrderProbed) -> Order:
+    probes = () if order.is_proven else (*order.probes, (event.probe, event.at))
+    return replace(order, version=order.version + 1, probes=probes)
+
+
+def _placed(order: Order, event: ev.OrderPlaced) -> Order:
+    return replace(
+        order,
+        version=order.version + 1,
+        is_placed=True,
+        is_delayed=event.delayed and not order.is_accepted and order.ended is None,
+        is_outcome_unknown=False,
+        probes=(),
+    )
+
+
+def _rejected(order: Order, event: ev.OrderRejected) -> Order:
+    return replace(
+        order,
+        version=order.version + 1,
+        refusal=Refusal("venue", event.code, event.text),
+        is_outcome_unknown=False,
+        probes=(),
+    )
+
+
+def _fill_matched(order: Order, event: ev.FillMatched) -> Order:
+    known = order.trades.get(event.trade_id)
+    if known is None:
+        known = Trade(trade_id=event.trade_id)
+    trade = known.claimed(Settlement.MATCHED, event.venue_time, event.tx_hash)
+    if not known.size:
+        trade = replace(
+            trade, size=event.size, price=event.price, fee=event.fee, role=event.role
+        )
+    return _with_trade(order, trade)
+
+
+def _settlement(order: Order, event: ev.SettlementEvent) -> Order:
+    known = order.trades.get(event.trade_id) or Trade(trade_id=event.trade_id)
+    return _with_trade(
+        order, known.claimed(event.SETTLEMENT, event.venue_time, event.tx_hash)
+    )
+
+
+def _with_trade(order: Order, trade: Trade) -> Order:
+    """Put one trade in place; sums change by its difference only."""
+    before = order.trades.get(trade.trade_id)
+    matched, filled, settled = order.matched, order.filled, order.settled
+    cost, fees = order.cost, order.fees
+    if before is None or before.size != trade.size:
+        matched += trade.size
+    if before is not None and before.is_live:
+        filled -= before.size
+        cost -= before.size * before.price
+        fees -= before.fee
+        if before.settlement is Settlement.CONFIRMED:
+            settled -= before.size
+    if trade.is_live:
+        filled += trade.size
+        cost += trade.size * trade.price
+        fees += trade.fee
+        if trade.settlement is Settlement.CONFIRMED:
+            settled += trade.size
+    proven = matched > ZERO
+    return replace(
+        order,
+        version=order.version + 1,
+        trades={**order.trades, trade.trade_id: trade},
+        matched=matched,
+        filled=filled,
+        settled=settled,
+        cost=cost,
+        fees=fees,
+        is_outcome_unknown=order.is_outcome_unknown and not proven,
+        is_delayed=order.is_delayed and not proven,
+        probes=() if proven else order.probes,
+    )
+
+
+def _cancel_requested(order: Order, _: ev.OrderCancelRequested) -> Order:
+    return replace(order, version=order.version + 1, is_cancel_requested=True)
+
+
+def _cancel_refused(order: Order, _: ev.OrderCancelRefused) -> Order:
+    return replace(order, version=order.version + 1, is_cancel_requested=False)
+
+
+def _cancelled(order: Order, event: ev.OrderCancelled) -> Order:
+    ended = order.ended
+    if ended is None or END_RANK[event.reason] > END_RANK[ended]:
+        ended = event.reason
+    return replace(
+        order,
+        version=order.version + 1,
+        ended=ended,
+        is_outcome_unknown=False,
+        is_delayed=False,
+        probes=(),
+    )
+
+
+def _dust_closed(order: Order, event: ev.OrderDustClosed) -> Order:
+    return replace(order, version=order.version + 1, dust=event.unfilled)
+
+
+def _never_placed(order: Order, _: ev.OrderNeverPlaced) -> Order:
+    return replace(
+        order,
+        version=order.version + 1,
+        is_never_placed=True,
+        is_outcome_unknown=False,
+    )
+
+
+_EVOLVE: Final[dict[type[ev.Event], Callable[[Order, Any], Order]]] = {
+    ev.OrderRefused: _refused,
+    ev.OrderResized: _resized,
+    ev.OrderPrepared: _prepared,
+    ev.OrderOutcomeUnknown: _outcome_unknown,
+    ev.OrderProbed: _probed,
+    ev.OrderPlaced: _placed,
+    ev.OrderRejected: _rejected,
+    ev.FillMatched: _fill_matched,
+    ev.FillMined: _settlement,
+    ev.FillRetrying: _settlement,
+    ev.FillConfirmed: _settlement,
+    ev.FillVoided: _settlement,
+    ev.OrderCancelRequested: _cancel_requested,
+    ev.OrderCancelRefused: _cancel_refused,
+    ev.OrderCancelled: _cancelled,
+    ev.OrderDustClosed: _dust_closed,
+    ev.OrderNeverPlaced: _never_placed,
+}
