@@ -17,7 +17,7 @@ from ledger import events as ev
 from ledger.errors import CommandRefusedError, EvidenceMissingError
 from ledger.intent import UserFill
 from ledger.order import END_RANK, Order, Trade
-from ledger.values import ZERO, EndReason, Phase, Settlement
+from ledger.values import EndReason, Phase, Settlement
 
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +119,10 @@ class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DustSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue closed the order as matched; what is left is at most dust."""
+    """The venue closed the order as matched.
+
+    `tolerance` is the most that it may have left unfilled, in shares.
+    """
 
     tolerance: Decimal
 
@@ -160,7 +163,7 @@ def _on_post(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
         case PostOutcome.KILLED:
             return _ended(order, EndReason.KILLED, fact.text, None, about)
         case PostOutcome.UNKNOWN:
-            if order.is_outcome_unknown or order.is_proven:
+            if order.is_outcome_unknown or order.is_proven or order.is_never_placed:
                 return []
             return [ev.OrderOutcomeUnknown(reason=fact.text or "unknown", **about)]
 
@@ -266,6 +269,7 @@ def _ended(
         ev.OrderCancelled(reason=reason, text=text, size_matched=size_matched, **about)
     ]
 
+    assert reason in END_RANK, f"{reason} is no end that the venue can prove"
 
 def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
     about = _about(order, meta)
@@ -285,7 +289,8 @@ def _on_sweep(order: Order, _: TradesSwept, meta: Meta) -> list[ev.Event]:
 
 
 def _probe(order: Order, probe: str, about: dict[str, Any]) -> list[ev.Event]:
-    if order.is_proven or order.is_never_placed:
+    known = order.is_proven or order.is_never_placed
+    if known or (probe, about["at"]) in order.probes:
         return []
     return [ev.OrderProbed(probe=probe, **about)]
 
@@ -293,7 +298,8 @@ def _probe(order: Order, probe: str, about: dict[str, Any]) -> list[ev.Event]:
 def _on_give_up(order: Order, fact: GiveUp, meta: Meta) -> list[ev.Event]:
     if order.is_never_placed:
         return []
-    if order.is_proven:
+    # Even a trade of unknown size is a word from the venue.
+    if order.is_proven or order.trades:
         msg = f"order {order.order_id} is proven: {order.status}"
         raise EvidenceMissingError(msg)
     if order.expires_at is not None and order.expires_at > meta.at:
@@ -313,12 +319,10 @@ def _on_give_up(order: Order, fact: GiveUp, meta: Meta) -> list[ev.Event]:
 
 
 def _on_dust(order: Order, fact: DustSeen, meta: Meta) -> list[ev.Event]:
-    residue = order.size - order.matched
-    if order.done_reason is not None or not ZERO < residue <= fact.tolerance:
+    # Kept in every state: the trades that leave the residue may come later.
+    if fact.tolerance <= order.dust:
         return []
-    if not order.matched:
-        return []
-    return [ev.OrderDustClosed(unfilled=residue, **_about(order, meta))]
+    return [ev.OrderDustClosed(tolerance=fact.tolerance, **_about(order, meta))]
 
 
 _DECIDE: Final[dict[type[object], Callable[[Order, Any, Meta], list[ev.Event]]]] = {

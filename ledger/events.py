@@ -8,7 +8,7 @@ The encoding is JSON by msgspec: every number a string, unknown fields refused.
 
 from collections.abc import Iterator
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -276,11 +276,14 @@ class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
 
 
 class OrderDustClosed(OrderEvent, frozen=True, kw_only=True):
-    """The venue closed the order as matched with a residue left unfilled."""
+    """The venue closed the order as matched with a residue left unfilled.
+
+    `tolerance` is the largest residue that counts as dust, in shares.
+    """
 
     TOPIC: ClassVar[str] = "order.dust_closed.v1"
 
-    unfilled: Decimal
+    tolerance: Decimal
 
 
 class OrderNeverPlaced(OrderEvent, frozen=True, kw_only=True):
@@ -549,5 +552,9 @@ def decode(topic: str, state: bytes) -> Event:
     if decoder is None:
         msg = f"unknown topic {topic!r}"
         raise ValueError(msg)
-    event: Event = decoder(state)
+    try:
+        event: Event = decoder(state)
+    except InvalidOperation:  # a NaN where a number is compared
+        msg = f"{topic}: a number is not finite"
+        raise ValueError(msg) from None
     return event

@@ -5,9 +5,9 @@ first field that is wrong.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC
+from datetime import MAXYEAR, UTC
 from hashlib import blake2b
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Final, Self, TypeVar
 
 from pydantic import (
     AwareDatetime,
@@ -37,6 +37,8 @@ StrategyName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 VenueText = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[!-~]+$")]
 """An identifier of the venue's: printable ASCII without spaces."""
+
+_MAX_FIELD: Final = 100
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -81,6 +83,9 @@ class OrderIntent(BaseModel):
             raise ValueError(msg)
         if self.expires_at is not None and not is_gtd:
             msg = "expires_at: is possible with GTD only"
+            raise ValueError(msg)
+        if self.expires_at is not None and not 1 < self.expires_at.year < MAXYEAR:
+            msg = "expires_at: is out of range"  # another zone may not hold it
             raise ValueError(msg)
         if self.max_slippage_bps is not None and self.max_slippage_bps < ZERO:
             msg = "max_slippage_bps: must not be below 0"
@@ -168,6 +173,7 @@ def invalid_input(error: ValidationError) -> InvalidInputError:
     field = ".".join(map(str, first["loc"]))
     if not field and ": " in text:
         field, text = text.split(": ", 1)
-    return InvalidInputError(field or "body", text)
+    # A field that we do not know is the sender's text, of any length.
+    return InvalidInputError(field[:_MAX_FIELD] or "body", text)
 
 

@@ -28,13 +28,8 @@ from ledger.values import (
     rounded,
 )
 
-_RANK: Final = {Settlement.MATCHED: 1, Settlement.RETRYING: 2, Settlement.MINED: 3}
-_BY_RANK: Final = (
-    Settlement.MATCHED,
-    Settlement.MATCHED,
-    Settlement.RETRYING,
-    Settlement.MINED,
-)
+_RANK: Final = {Settlement.MATCHED: 0, Settlement.RETRYING: 1, Settlement.MINED: 2}
+_BY_RANK: Final = (Settlement.MATCHED, Settlement.RETRYING, Settlement.MINED)
 
 END_RANK: Final = {
     EndReason.CANCELLED: 1,
@@ -105,7 +100,9 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         """The trade after one more claim; the same object if it says nothing new."""
         at = venue_time or 0
         if settlement is Settlement.CONFIRMED:
-            if self.confirmed_at is not None and self.confirmed_at >= at:
+            known = self.confirmed_at
+            # Of two hashes claimed for one time, either may come first.
+            if known is not None and (known, self.tx_hash) >= (at, tx_hash):
                 return self
             return replace(
                 self, confirmed_at=at, tx_hash=tx_hash, timed=(0, 0), untimed=0
@@ -139,6 +136,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     what the strategy asked for.
     `matched` counts every trade the venue matched, void ones included; `filled`,
     `cost` and `fees` count live trades only, `settled` confirmed ones.
+    `dust` is the residue that the venue may leave unfilled, 0 unless it said so.
     """
 
     order_id: str
@@ -261,18 +259,21 @@ def status(order: Order) -> OrderStatus:
         return OrderStatus.REJECTED
     if reason is EndReason.NEVER_PLACED:
         return OrderStatus.FAILED
-    if order.filled and order.filled + order.dust >= order.size:
-        return _settled_status(order)
-    if reason is EndReason.FILLED and not order.filled:
-        return OrderStatus.FAILED
+    if reason is EndReason.FILLED:
+        return _filled_status(order)
     return OrderStatus.CANCELLED
 
 
-def _settled_status(order: Order) -> OrderStatus:
+def _filled_status(order: Order) -> OrderStatus:
+    if not order.filled:
+        return OrderStatus.FAILED
+    # With dust the order is full below its size, unless a fill is void.
+    if order.filled < order.size and order.filled != order.matched:
+        return OrderStatus.CANCELLED
     if order.settled == order.filled:
         return OrderStatus.CONFIRMED
     slowest = min(
-        _RANK.get(trade.settlement, 4) for trade in order.trades.values() if trade.is_live
+        _RANK.get(trade.settlement, 3) for trade in order.trades.values() if trade.is_live
     )
     return OrderStatus.MINED if slowest >= _RANK[Settlement.MINED] else OrderStatus.MATCHED
 
@@ -339,13 +340,15 @@ def _prepared(order: Order, event: ev.OrderPrepared) -> Order:
 
 def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> Order:
     return replace(
-        order, version=order.version + 1, is_outcome_unknown=not order.is_proven
+        order,
+        version=order.version + 1,
+        is_outcome_unknown=not (order.is_proven or order.is_never_placed),
     )
 
 
 def _probed(order: Order, event: ev.OrderProbed) -> Order:
-    probes = () if order.is_proven else (*order.probes, (event.probe, event.at))
-    return replace(order, version=order.version + 1, probes=probes)
+    probes = () if order.is_proven else {*order.probes, (event.probe, event.at)}
+    return replace(order, version=order.version + 1, probes=tuple(sorted(probes)))
 
 
 def _placed(order: Order, event: ev.OrderPlaced) -> Order:
@@ -446,7 +449,8 @@ def _cancelled(order: Order, event: ev.OrderCancelled) -> Order:
 
 
 def _dust_closed(order: Order, event: ev.OrderDustClosed) -> Order:
-    return replace(order, version=order.version + 1, dust=event.unfilled)
+    dust = max(order.dust, event.tolerance)
+    return replace(order, version=order.version + 1, dust=dust)
 
 
 def _never_placed(order: Order, _: ev.OrderNeverPlaced) -> Order:

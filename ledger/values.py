@@ -174,10 +174,8 @@ def places_of(number: Decimal) -> int:
 
 def canonical(number: Decimal) -> Decimal:
     """Strip trailing zeros without falling into exponent notation."""
-    stripped = number.normalize()
-    exponent = stripped.as_tuple().exponent
-    assert isinstance(exponent, int)
-    return stripped.quantize(ONE) if exponent > 0 else stripped
+    # Adding 0 makes a whole number of 1E+2, and 0 of -0.
+    return number.normalize() + ZERO
 
 
 def text_of(number: Decimal) -> str:
@@ -195,10 +193,11 @@ def _bounded(value: object, *, low: Decimal, high: Decimal, bounds: str) -> Deci
     if not low < number < high:
         raise ValueError(bounds)
     if number.as_tuple().exponent < -MAX_PLACES:  # type: ignore[operator]
-        if places_of(number) > MAX_PLACES:
+        exact = number.quantize(MICRO)
+        if exact != number:
             msg = f"must have at most {MAX_PLACES} decimal places"
             raise ValueError(msg)
-        number = canonical(number)
+        return exact
     return number
 
 
