@@ -40,7 +40,7 @@ types: $(VENV)/.stamp-dev ## Check the types
 bench: $(VENV)/.stamp-core ## Measure the ledger against the least that does the same work
 	@$(BIN)/order-ledger bench $(ARGS)
 
-mutation: $(VENV)/.stamp-dev ## Mutate order, slippage and risk; at least 90 % must be noticed
+mutation: $(VENV)/.stamp-dev ## Mutate decide, order, risk, slippage; at least 90 % must be noticed
 	$(BIN)/python tests/tools/mutation.py $(ARGS)
 
 lock: $(VENV)/.stamp-lock ## Write requirements/*.txt anew (UPGRADE=1 takes newer versions)
