@@ -37,15 +37,21 @@ class PostOutcome(StrEnum):
     DELAYED = "delayed"
     REFUSED = "refused"
     KILLED = "killed"
+    NOT_PROCESSED = "not_processed"
     UNKNOWN = "unknown"
 
 
 class PostAnswered(msgspec.Struct, frozen=True, kw_only=True):
-    """The classified answer to a post; `code` and `text` explain a refusal."""
+    """The classified answer to a post; `code` and `text` explain a refusal.
+
+    NOT_PROCESSED proves non-acceptance and allows the same bytes again, after
+    `retry_after_ms` if the venue said so.
+    """
 
     outcome: PostOutcome
     code: str = ""
     text: str = ""
+    retry_after_ms: int = 0
 
 
 class SettlementSeen(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,7 +162,7 @@ def _on_post(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
             return [ev.OrderPlaced(**about)]
         case PostOutcome.DELAYED:
             return [] if order.is_placed else [ev.OrderPlaced(delayed=True, **about)]
-        case PostOutcome.REFUSED:
+        case PostOutcome.REFUSED | PostOutcome.NOT_PROCESSED:
             if order.refusal is not None:
                 return []
             return [ev.OrderRejected(code=fact.code, text=fact.text, **about)]
@@ -236,9 +242,7 @@ def _on_cancel_wanted(order: Order, fact: CancelWanted, meta: Meta) -> list[ev.E
     return [ev.OrderCancelRequested(reason=fact.reason, **_about(order, meta))]
 
 
-def _on_cancel_answer(
-    order: Order, fact: CancelAnswered, meta: Meta
-) -> list[ev.Event]:
+def _on_cancel_answer(order: Order, fact: CancelAnswered, meta: Meta) -> list[ev.Event]:
     about = _about(order, meta)
     match fact.outcome:
         case CancelOutcome.CANCELED:
@@ -263,13 +267,13 @@ def _ended(
     size_matched: Decimal | None,
     about: dict[str, Any],
 ) -> list[ev.Event]:
+    assert reason in END_RANK, f"{reason} is no end that the venue can prove"
     if order.ended is not None and END_RANK[order.ended] >= END_RANK[reason]:
         return []
     return [
         ev.OrderCancelled(reason=reason, text=text, size_matched=size_matched, **about)
     ]
 
-    assert reason in END_RANK, f"{reason} is no end that the venue can prove"
 
 def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
     about = _about(order, meta)

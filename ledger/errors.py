@@ -16,6 +16,8 @@ Errors are named for what the caller should do.
   + StoreError                   about the file the events live in
     - LockHeldError              another process writes this ledger
     - FencedError                another process took over; this one must stop
+    - ConcurrentWriteError       the stream went on; safe to decide again
+    - DuplicateKeyError          the key or the venue's id was used before
     - ForeignFileError           not a ledger, or one of a newer version
     - IntegrityError             the log contradicts its own hash chain
     - StoreFailedError           a write failed; nothing more is accepted
@@ -138,6 +140,18 @@ class FencedError(StoreError):
     """A newer writer took over; this one may not append any more."""
 
     code = "fenced"
+
+
+class ConcurrentWriteError(StoreError):
+    """The stream has an event of that version already; nothing was recorded."""
+
+    code = "concurrent_write"
+
+
+class DuplicateKeyError(StoreError):
+    """The key or the venue's order id was used before; nothing was recorded."""
+
+    code = "duplicate_key"
 
 
 class ForeignFileError(StoreError):

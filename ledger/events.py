@@ -76,7 +76,10 @@ class OrderEvent(Event, frozen=True, kw_only=True):
 
 
 class OrderRequested(OrderEvent, frozen=True, kw_only=True):
-    """A strategy's intent was received; it stays here as it was given."""
+    """A strategy's intent was received; it stays here as it was given.
+
+    `fee_rate` is the market's taker fee rate at that time.
+    """
 
     TOPIC: ClassVar[str] = "order.requested.v1"
 
@@ -93,6 +96,7 @@ class OrderRequested(OrderEvent, frozen=True, kw_only=True):
     post_only: bool = False
     expires_at: datetime | None = None
     max_slippage_bps: Decimal | None = None
+    fee_rate: Decimal = ZERO
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -430,6 +434,9 @@ class VenueObserved(ReconciliationEvent, frozen=True, kw_only=True):
 
     A part that was not asked for is `None`; `complete` is false when the
     answer may lack rows, so that absence in it proves nothing.
+    `position_tolerance` in shares and `grace_ms` (an order younger than that
+    need not be listed yet) are the rules of the comparison, so that the
+    differences replay.
     """
 
     TOPIC: ClassVar[str] = "venue.observed.v1"
@@ -440,6 +447,7 @@ class VenueObserved(ReconciliationEvent, frozen=True, kw_only=True):
     positions: tuple[ObservedPosition, ...] | None = None
     cash: Decimal | None = None
     position_tolerance: Decimal = Decimal("0.01")
+    grace_ms: int = 5000
 
 
 class DriftOpened(ReconciliationEvent, frozen=True, kw_only=True):

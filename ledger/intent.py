@@ -118,9 +118,7 @@ class OrderIntent(BaseModel):
                 self.time_in_force,
                 "post_only" if self.post_only else "",
                 "" if expires is None else expires.astimezone(UTC).isoformat(),
-                ""
-                if self.max_slippage_bps is None
-                else text_of(self.max_slippage_bps),
+                "" if self.max_slippage_bps is None else text_of(self.max_slippage_bps),
                 self.correlation_id,
                 self.note,
             )
@@ -175,5 +173,3 @@ def invalid_input(error: ValidationError) -> InvalidInputError:
         field, text = text.split(": ", 1)
     # A field that we do not know is the sender's text, of any length.
     return InvalidInputError(field[:_MAX_FIELD] or "body", text)
-
-

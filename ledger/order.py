@@ -18,8 +18,8 @@ from ledger import events as ev
 from ledger.values import (
     ZERO,
     EndReason,
-    Outcome,
     OrderStatus,
+    Outcome,
     Phase,
     Role,
     Settlement,
@@ -155,6 +155,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     post_only: bool
     expires_at: datetime | None
     requested_at: datetime
+    fee_rate: Decimal = ZERO
     version: int = 1
     venue_order_id: str = ""
     refusal: Refusal | None = None
@@ -273,9 +274,13 @@ def _filled_status(order: Order) -> OrderStatus:
     if order.settled == order.filled:
         return OrderStatus.CONFIRMED
     slowest = min(
-        _RANK.get(trade.settlement, 3) for trade in order.trades.values() if trade.is_live
+        _RANK.get(trade.settlement, 3)
+        for trade in order.trades.values()
+        if trade.is_live
     )
-    return OrderStatus.MINED if slowest >= _RANK[Settlement.MINED] else OrderStatus.MATCHED
+    return (
+        OrderStatus.MINED if slowest >= _RANK[Settlement.MINED] else OrderStatus.MATCHED
+    )
 
 
 def requested(order_id: str, event: ev.OrderRequested) -> Order:
@@ -297,6 +302,7 @@ def requested(order_id: str, event: ev.OrderRequested) -> Order:
         post_only=event.post_only,
         expires_at=event.expires_at,
         requested_at=event.at,
+        fee_rate=event.fee_rate,
     )
 
 

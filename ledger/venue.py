@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
+from typing import ClassVar
 
 import msgspec
 
@@ -18,7 +19,6 @@ from ledger.decide import (
     PostAnswered,
     SettlementSeen,
 )
-from ledger.errors import VenueRejectedError
 from ledger.events import ObservedOrder, ObservedPosition
 from ledger.intent import UserFill
 from ledger.market import Market
@@ -65,8 +65,13 @@ class VenueFact(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     venue_order_id: str
-    fact: UserFill | SettlementSeen | PostAnswered | OrderEnded | LookedUp | (
-        CancelAnswered
+    fact: (
+        UserFill
+        | SettlementSeen
+        | PostAnswered
+        | OrderEnded
+        | LookedUp
+        | (CancelAnswered)
     )
     source: str = "stream"
 
@@ -101,7 +106,12 @@ class ExecutorInterface(ABC):
 
     Methods raise `VenueError` kinds only; an answer that proves nothing is
     `OutcomeUnknownError`, never a guess.
+
+    `is_inline` is true when `prepare` and `submit` wait for nothing outside the
+    process: no other decision comes between, and no timeout is needed.
     """
+
+    is_inline: ClassVar[bool] = False
 
     @abstractmethod
     async def prepare(self, request: PlacementRequest) -> PreparedOrder:
@@ -157,28 +167,30 @@ class ExecutorInterface(ABC):
         """Same as `cancel`."""
         return await self.cancel(venue_order_id)
 
+    @abstractmethod
     async def merge(self, market: Market, size: Decimal) -> str:
         """Turn `size` shares of both outcomes into pUSD; the transaction hash.
 
         Raises:
             VenueRejectedError: the venue cannot, or the shares are not there.
         """
-        raise _unsupported("merge")
 
+    @abstractmethod
     async def split(self, market: Market, size: Decimal) -> str:
-        """Turn `size` pUSD into shares of both outcomes; the transaction hash."""
-        raise _unsupported("split")
+        """Turn `size` pUSD into shares of both outcomes; the transaction hash.
 
+        Raises:
+            VenueRejectedError: the venue cannot, or the cash is not there.
+        """
+
+    @abstractmethod
     async def redeem(self, market: Market, outcome: Outcome, size: Decimal) -> str:
-        """Turn shares of a resolved outcome into pUSD; the transaction hash."""
-        raise _unsupported("redeem")
+        """Turn shares of a resolved outcome into pUSD; the transaction hash.
 
+        Raises:
+            VenueRejectedError: the venue cannot, or the shares are not there.
+        """
+
+    @abstractmethod
     async def close(self) -> None:
         """Release what the executor holds."""
-
-
-def _unsupported(what: str) -> Exception:
-    return VenueRejectedError(
-        f"this executor cannot {what}; do it outside and record it",
-        code="unsupported",
-    )

@@ -1,0 +1,196 @@
+"""What is not about one order: cash, shares, markets, the trading mode."""
+
+from decimal import Decimal
+
+from ledger import events as ev
+from ledger.errors import CommandRefusedError, InvalidInputError
+from ledger.manager.desk import Desk
+from ledger.market import Market
+from ledger.recorded import Identity, NewEvent
+from ledger.values import ONE, ZERO, Outcome, TradingMode, text_of
+
+
+class AccountDesk:
+    """Records account activity and moves shares between strategies' lines."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._journal = desk.journal
+        self._state = desk.journal.state
+
+    @property
+    def _stream(self) -> str:
+        return ev.account_stream(self._state.account)
+
+    async def list_market(self, market: Market) -> None:
+        """Make a market known, or take over the venue's new rules for it."""
+        if self._state.markets.get(market.market_id) == market:
+            return
+        await self._journal.append_to(
+            ev.SYSTEM_STREAM,
+            ev.MarketListed(at=self._desk.clock.now(), market=market),
+        )
+
+    async def move_cash(
+        self, amount: Decimal, reason: str, *, actor: str = "operator"
+    ) -> None:
+        """Record pUSD that came in (positive) or went out (negative)."""
+        event = ev.CashMoved(
+            at=self._desk.clock.now(), actor=actor, amount=amount, reason=reason
+        )
+        await self._journal.append_to(self._stream, event)
+
+    async def record(self, *events: ev.AccountEvent, key: str = "") -> bool:
+        """Record account activity that happened elsewhere.
+
+        Args:
+            events: What happened, in order.
+            key: Names the activity forever; a repeated key records nothing.
+
+        Returns:
+            Whether it was new.
+        """
+        identity = None
+        if key:
+            name = f"account:{self._state.account}"
+            if self._journal.store.find_intent(name, key) is not None:
+                return False
+            identity = Identity(name, key, "", "", "")
+        version = self._state.versions.get(self._stream, 0)
+        await self._journal.append(
+            [NewEvent(self._stream, version + n, e) for n, e in enumerate(events, 1)],
+            identity,
+        )
+        return True
+
+    async def merge(self, strategy: str, market_id: str, size: Decimal) -> None:
+        """Turn `size` complete pairs of a strategy into pUSD.
+
+        Raises:
+            InvalidInputError: unknown market or a size that is not above 0.
+            CommandRefusedError: fewer settled, unreserved pairs are there.
+            VenueRejectedError: the venue cannot.
+        """
+        market = self._known(market_id, size)
+        for outcome in Outcome:
+            self._check_free(strategy, market_id, outcome, size)
+        tx_hash = await self._desk.executor.merge(market, size)
+        await self._journal.append_to(
+            self._stream,
+            ev.PositionMerged(
+                at=self._desk.clock.now(),
+                actor=strategy,
+                strategy=strategy,
+                market_id=market_id,
+                size=size,
+                tx_hash=tx_hash,
+            ),
+        )
+
+    async def split(self, strategy: str, market_id: str, size: Decimal) -> None:
+        """Turn `size` pUSD into as many complete pairs of a strategy.
+
+        Raises:
+            InvalidInputError, CommandRefusedError, VenueRejectedError: as `merge`.
+        """
+        market = self._known(market_id, size)
+        if self._state.free_cash() < size:
+            msg = f"{text_of(self._state.free_cash())} pUSD are free"
+            raise CommandRefusedError(msg)
+        tx_hash = await self._desk.executor.split(market, size)
+        await self._journal.append_to(
+            self._stream,
+            ev.PositionSplit(
+                at=self._desk.clock.now(),
+                actor=strategy,
+                strategy=strategy,
+                market_id=market_id,
+                size=size,
+                tx_hash=tx_hash,
+            ),
+        )
+
+    async def redeem(self, strategy: str, market_id: str, outcome: Outcome) -> Decimal:
+        """Turn a strategy's settled shares of a resolved outcome into pUSD.
+
+        Returns:
+            The payout, 0 for the losing outcome.
+
+        Raises:
+            InvalidInputError: unknown market.
+            CommandRefusedError: the market is not resolved.
+            VenueRejectedError: the venue cannot.
+        """
+        market = self._known(market_id, ONE)
+        payouts = self._state.payouts.get(market_id)
+        if payouts is None:
+            msg = f"market {market_id} is not resolved"
+            raise CommandRefusedError(msg)
+        size = self._state.sellable(strategy, market_id, outcome)
+        if size <= ZERO:
+            return ZERO
+        payout = size * payouts[0 if outcome is Outcome.YES else 1]
+        tx_hash = await self._desk.executor.redeem(market, outcome, size)
+        await self._journal.append_to(
+            self._stream,
+            ev.PositionRedeemed(
+                at=self._desk.clock.now(),
+                actor=strategy,
+                strategy=strategy,
+                market_id=market_id,
+                outcome=outcome,
+                size=size,
+                payout=payout,
+                tx_hash=tx_hash,
+            ),
+        )
+        return payout
+
+    async def resolve_market(
+        self, market_id: str, yes_payout: Decimal, *, source: str = "stream"
+    ) -> None:
+        """Record that a market is decided; `yes_payout` is pUSD per YES share."""
+        if market_id in self._state.payouts:
+            return
+        await self._journal.append_to(
+            self._stream,
+            ev.MarketResolved(
+                at=self._desk.clock.now(),
+                source=source,
+                market_id=market_id,
+                yes_payout=yes_payout,
+                no_payout=ONE - yes_payout,
+            ),
+        )
+
+    async def set_mode(
+        self, mode: TradingMode, reason: str, *, actor: str = "operator"
+    ) -> None:
+        """Halt, allow only reducing orders, or resume."""
+        kinds = {
+            TradingMode.HALTED: ev.LedgerHalted,
+            TradingMode.REDUCE_ONLY: ev.LedgerReduceOnly,
+            TradingMode.NORMAL: ev.LedgerResumed,
+        }
+        event = kinds[mode](at=self._desk.clock.now(), actor=actor, reason=reason)
+        await self._journal.append_to(ev.SYSTEM_STREAM, event)
+        self._desk.log.warning("ledger.mode_changed", mode=str(mode), reason=reason)
+
+    def _known(self, market_id: str, size: Decimal) -> Market:
+        market = self._state.markets.get(market_id)
+        if market is None:
+            raise InvalidInputError(
+                "market_id", f"{market_id!r} is not known", code="unknown_market"
+            )
+        if size <= ZERO:
+            field = "size"
+            raise InvalidInputError(field, "must be above 0")
+        return market
+
+    def _check_free(
+        self, strategy: str, market_id: str, outcome: Outcome, size: Decimal
+    ) -> None:
+        free = self._state.sellable(strategy, market_id, outcome)
+        if free < size:
+            msg = f"{text_of(free)} settled {outcome} shares are free, not {size}"
+            raise CommandRefusedError(msg)

@@ -1,0 +1,97 @@
+"""Cancelling: recorded first, carried out as soon as the order's id can be sent."""
+
+import asyncio
+
+from ledger.decide import CancelAnswered, CancelOutcome, CancelWanted
+from ledger.errors import CommandRefusedError, UnknownOrderError
+from ledger.manager.desk import Desk
+from ledger.manager.resolver import Resolver
+from ledger.manager.results import OrderError, OrderResult, cancel_result, failure
+from ledger.values import Phase
+
+
+class Cancellation:
+    """Cancels orders; one request to the venue per order at a time."""
+
+    def __init__(self, desk: Desk, resolver: Resolver) -> None:
+        self._desk = desk
+        self._resolver = resolver
+        self._cancelling: dict[str, asyncio.Task[OrderResult]] = {}
+
+    async def cancel(
+        self, order_id: str, *, reason: str = "requested", actor: str = "system"
+    ) -> OrderResult:
+        """Cancel one order; concurrent calls share one request to the venue.
+
+        A cancel of an order whose post is not answered yet is recorded at once
+        and carried out as soon as the answer is there.
+
+        Returns:
+            Success when the venue cancelled it; error codes `unknown_order`,
+            `refused` (already done), `cancel_refused`, `outcome_unknown`.
+        """
+        running = self._cancelling.get(order_id)
+        if running is None:
+            running = asyncio.ensure_future(self._cancel(order_id, reason, actor))
+            self._cancelling[order_id] = running
+            running.add_done_callback(lambda _: self._cancelling.pop(order_id, None))
+        return await asyncio.shield(running)
+
+    async def _cancel(self, order_id: str, reason: str, actor: str) -> OrderResult:
+        try:
+            meta = self._desk.meta("command", actor=actor)
+            await self._desk.record(order_id, CancelWanted(reason=reason), meta)
+        except UnknownOrderError as error:
+            return failure(error)
+        except CommandRefusedError as error:
+            return failure(error, self._desk.journal.order(order_id))
+        posting = self._desk.posting.get(order_id)
+        if posting is not None:
+            await posting
+            order = self._desk.journal.order(order_id)
+            if order.phase is Phase.DONE:
+                return cancel_result(order)
+        return await self._cancel_at_venue(order_id)
+
+    async def _cancel_at_venue(self, order_id: str) -> OrderResult:
+        order = self._desk.journal.order(order_id)
+        answer = await self._ask_cancel(order.venue_order_id)
+        order = await self._desk.record(order_id, answer, self._desk.meta("post"))
+        if answer.outcome is not CancelOutcome.CANCELED:
+            order = await self._resolver.look_up(order_id)
+        if order.phase is Phase.DONE:
+            self._desk.log.info("order_cancelled", order_id=order_id)
+            return cancel_result(order)
+        code = "cancel_refused"
+        if answer.outcome is CancelOutcome.UNKNOWN:
+            code = "outcome_unknown"
+        self._desk.log.warning("cancel_failed", order_id=order_id, text=answer.text)
+        error = OrderError(code=code, text=answer.text or "no answer")
+        return OrderResult(success=False, order=order, error=error)
+
+    async def _ask_cancel(self, venue_order_id: str) -> CancelAnswered:
+        if self._desk.executor.is_inline:
+            return await self._desk.executor.cancel(venue_order_id)
+        try:
+            async with asyncio.timeout(self._desk.config.cancel_timeout_ms / 1000):
+                return await self._desk.executor.cancel(venue_order_id)
+        except TimeoutError:
+            return CancelAnswered(outcome=CancelOutcome.UNKNOWN, text="timeout")
+
+    async def cancel_all(
+        self,
+        market_id: str | None = None,
+        strategy: str | None = None,
+        *,
+        actor: str = "system",
+    ) -> list[OrderResult]:
+        """Cancel every open order, of one market or one strategy if given."""
+        wanted = [
+            order.order_id
+            for order in self._desk.journal.state.orders.values()
+            if order.phase is not Phase.DONE
+            and (market_id is None or order.market_id == market_id)
+            and (strategy is None or order.strategy == strategy)
+        ]
+        cancels = (self.cancel(order_id, actor=actor) for order_id in wanted)
+        return list(await asyncio.gather(*cancels))

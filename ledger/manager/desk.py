@@ -1,0 +1,105 @@
+"""What every part of the manager works with: the log, the clock, the records."""
+
+import asyncio
+from random import Random
+
+import structlog
+
+from ledger import events as ev
+from ledger.clock import Clock
+from ledger.decide import Meta, decide, discrepancies
+from ledger.manager.journal import Journal
+from ledger.manager.metrics import Metrics
+from ledger.manager.results import ManagerConfig
+from ledger.order import Order
+from ledger.recorded import NewEvent
+from ledger.venue import ExecutorInterface
+
+
+class Desk:
+    """Records facts about orders, and disagreements for a person to see.
+
+    `posting` holds the orders whose post is not answered yet: a cancel waits
+    for the answer.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        journal: Journal,
+        executor: ExecutorInterface,
+        *,
+        clock: Clock,
+        rng: Random,
+        config: ManagerConfig,
+        metrics: Metrics,
+    ) -> None:
+        self.journal = journal
+        self.executor = executor
+        self.clock = clock
+        self.rng = rng
+        self.config = config
+        self.metrics = metrics
+        self.log = structlog.get_logger("ledger.manager")
+        self.posting: dict[str, asyncio.Future[None]] = {}
+
+    def meta(self, source: str, *, actor: str = "system", causation: str = "") -> Meta:
+        """Now, on whose word, and why."""
+        return Meta(
+            at=self.clock.now(), actor=actor, source=source, causation=causation
+        )
+
+    async def record(self, order_id: str, fact: object, meta: Meta) -> Order:
+        """Decide what a fact means, append it, wait until it is durable.
+
+        State is read and moved without a pause in between, so that two facts
+        about one order are never decided on the same state.
+
+        Returns:
+            The order after it; the very same object when the fact was no news.
+
+        Raises:
+            UnknownOrderError: there is no such order.
+            CommandRefusedError: as `ledger.decide.decide`.
+            StoreFailedError: the log takes no more.
+        """
+        order = self.journal.order(order_id)
+        events = decide(order, fact, meta)
+        if not events:
+            return order
+        stream = ev.order_stream(order_id)
+        first = order.version + 1
+        await self.journal.append(
+            [NewEvent(stream, n, event) for n, event in enumerate(events, first)]
+        )
+        after = self.journal.order(order_id)
+        if after.matched > after.size or len(after.trades) > 0:
+            for kind, subject, detail in discrepancies(order, after):
+                await self.open_drift(kind, subject, detail)
+        return after
+
+    async def open_drift(self, kind: str, subject: str, detail: dict[str, str]) -> None:
+        """Record a disagreement; once, until it is closed."""
+        drift_id = f"{kind}:{subject}"
+        if drift_id in self.journal.state.drifts:
+            return
+        self.metrics.count("drifts_opened", kind=kind)
+        await self.journal.append_to(
+            ev.RECONCILIATION_STREAM,
+            ev.DriftOpened(
+                at=self.clock.now(),
+                drift_id=drift_id,
+                kind=kind,
+                subject=subject,
+                detail=detail,
+            ),
+        )
+
+    def posted(self, order_id: str) -> None:
+        """The post is answered: let waiting cancels go on."""
+        waiting = self.posting.pop(order_id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    def age_ms(self, order: Order) -> float:
+        """Milliseconds since the order was requested."""
+        return (self.clock.now() - order.requested_at).total_seconds() * 1000

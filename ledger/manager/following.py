@@ -1,0 +1,119 @@
+"""Following what the venue says: fills, settlement, ends, orphans."""
+
+from ledger.decide import SettlementSeen
+from ledger.intent import UserFill
+from ledger.manager.desk import Desk
+from ledger.order import Order, Trade
+from ledger.values import OrderStatus, Settlement
+from ledger.venue import VenueFact
+
+
+class Following:
+    """Records facts about our orders, whoever tells them."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def on_fill(self, fill: UserFill, *, source: str = "stream") -> Order | None:
+        """Book one trade of one of our orders; once, however often it is told.
+
+        Returns:
+            The order after the fill; `None` for an orphan, which is recorded
+            as a discrepancy.
+        """
+        order = self._desk.journal.order_by_venue_id(fill.order_id)
+        if order is None:
+            await self._orphan(fill)
+            return None
+        known = order.trades.get(fill.trade_id)
+        if known is not None and known.size and _differs(known, fill):
+            await self._desk.open_drift(
+                "trade_conflict",
+                f"{fill.trade_id}/{order.order_id}",
+                {"size": str(fill.size), "price": str(fill.price)},
+            )
+        before = self._desk.journal.order(order.order_id)
+        meta = self._desk.meta(source, causation=fill.trade_id)
+        after = await self._desk.record(order.order_id, fill, meta)
+        if after is not before:
+            self._desk.log.info(
+                "order_fill",
+                order_id=order.order_id,
+                trade_id=fill.trade_id,
+                size=fill.size,
+                price=fill.price,
+                status=str(after.status),
+            )
+        return after
+
+    async def on_chain_confirmation(  # noqa: PLR0913
+        self,
+        order_id: str,
+        trade_id: str,
+        tx_hash: str,
+        status: Settlement,
+        *,
+        venue_time: int | None = None,
+        source: str = "stream",
+    ) -> Order:
+        """Record how far one trade has settled.
+
+        Args:
+            order_id: The ledger's order id.
+            trade_id: The venue's trade id.
+            tx_hash: The transaction, if known.
+            status: MINED, RETRYING, CONFIRMED or FAILED.
+            venue_time: The venue's timestamp in Unix milliseconds, if any.
+            source: On whose word.
+
+        Raises:
+            UnknownOrderError: there is no such order.
+        """
+        order = self._desk.journal.order(order_id)
+        fact = SettlementSeen(
+            trade_id=trade_id, status=status, venue_time=venue_time, tx_hash=tx_hash
+        )
+        meta = self._desk.meta(source, causation=trade_id)
+        after = await self._desk.record(order_id, fact, meta)
+        if after.status is OrderStatus.CONFIRMED and after is not order:
+            self._desk.log.info("order_confirmed", order_id=order_id)
+        elif after.status is OrderStatus.FAILED:
+            self._desk.log.warning("order_failed", order_id=order_id, trade_id=trade_id)
+        return after
+
+    async def apply(self, seen: VenueFact) -> Order | None:
+        """Record something the venue said on its own."""
+        if isinstance(seen.fact, UserFill):
+            return await self.on_fill(seen.fact, source=seen.source)
+        order = self._desk.journal.order_by_venue_id(seen.venue_order_id)
+        if order is None:
+            await self._desk.open_drift(
+                "unknown_order", seen.venue_order_id, {"said": type(seen.fact).__name__}
+            )
+            return None
+        if isinstance(seen.fact, SettlementSeen):
+            return await self.on_chain_confirmation(
+                order.order_id,
+                seen.fact.trade_id,
+                seen.fact.tx_hash,
+                seen.fact.status,
+                venue_time=seen.fact.venue_time,
+                source=seen.source,
+            )
+        meta = self._desk.meta(seen.source)
+        return await self._desk.record(order.order_id, seen.fact, meta)
+
+    async def _orphan(self, fill: UserFill) -> None:
+        detail = {
+            "trade_id": fill.trade_id,
+            "size": str(fill.size),
+            "price": str(fill.price),
+            "status": str(fill.status),
+        }
+        subject = f"{fill.trade_id}/{fill.order_id}"
+        self._desk.log.warning("orphan_fill", **detail, venue_order_id=fill.order_id)
+        await self._desk.open_drift("orphan_fill", subject, detail)
+
+
+def _differs(known: Trade, fill: UserFill) -> bool:
+    return known.size != fill.size or known.price != fill.price

@@ -1,0 +1,134 @@
+"""The one way into the log: state in memory, events on their way to disk.
+
+Memory moves ahead when events are handed in, so that the next decision sees
+them; nobody is answered before `append` returns, and by then they are on disk.
+If a commit fails, nothing more is accepted: memory is rebuilt by a restart.
+"""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from ledger.errors import IntegrityError, StoreFailedError, UnknownOrderError
+from ledger.events import Event, order_stream
+from ledger.order import Order, replay
+from ledger.recorded import Identity, NewEvent
+from ledger.state import LedgerState
+from ledger.store import AppendRequest, GroupCommit, LedgerStore
+
+_log = structlog.get_logger("ledger.journal")
+
+
+class Journal:
+    """State, store and group commit of one ledger, kept in step."""
+
+    def __init__(
+        self,
+        store: LedgerStore,
+        *,
+        account: str,
+        threaded: bool = True,
+        checkpoint_every: int = 10_000,
+    ) -> None:
+        self.store = store
+        self.state = LedgerState(account, self.load_order_before)
+        self.writer = GroupCommit(store, threaded=threaded)
+        self._checkpoint_every = checkpoint_every
+        self._checkpointed_at = 0
+        self.on_recorded: list[Callable[[Sequence[NewEvent]], None]] = []
+        self._load()
+
+    def _load(self) -> None:
+        kept = self.store.load_checkpoint()
+        if kept is not None and self.state.restore(kept[1]):
+            self._checkpointed_at = kept[0]
+        for stored in self.store.read(after=self.state.position):
+            self.state.apply(stored.stream, stored.version, stored.event)
+        if self.state.position != self.store.head:
+            msg = f"read {self.state.position} of {self.store.head} events"
+            raise IntegrityError(msg)
+
+    async def append(
+        self, events: Sequence[NewEvent], identity: Identity | None = None
+    ) -> None:
+        """Record events; returns when they are durable.
+
+        Raises:
+            StoreFailedError: they may or may not be on disk; a restart tells.
+        """
+        failed = self.writer.failed
+        if failed is not None:
+            raise failed
+        state = self.state
+        for stream, version, event in events:
+            state.apply(stream, version, event)
+        await self.writer.append(AppendRequest(events, identity))
+        if state.position - self._checkpointed_at >= self._checkpoint_every:
+            await self.checkpoint()
+        for listener in self.on_recorded:
+            listener(events)
+
+    async def append_to(self, stream: str, *events: Event) -> None:
+        """Record events of a stream that is not an order's."""
+        version = self.state.versions.get(stream, 0)
+        await self.append(
+            [NewEvent(stream, version + n, e) for n, e in enumerate(events, 1)]
+        )
+
+    async def checkpoint(self) -> None:
+        """Keep the state beside the log, so that a start reads only the tail."""
+        position = self.state.position
+        if position == self._checkpointed_at:
+            return
+        self._checkpointed_at = position
+        data = self.state.dump()
+        await self.writer.drain()
+        if self.writer.failed is None and self.store.head >= position:
+            self.store.save_checkpoint(position, data)
+
+    def order(self, order_id: str) -> Order:
+        """One order's state, from memory or from its stream.
+
+        Raises:
+            UnknownOrderError: there is none of that id.
+        """
+        state = self.state
+        known = state.orders.get(order_id) or state.closed.get(order_id)
+        if known is None:
+            known = replay(
+                order_id,
+                (r.event for r in self.store.read_stream(order_stream(order_id))),
+            )
+        if known is None:
+            raise UnknownOrderError(order_id)
+        return known
+
+    def order_by_venue_id(self, venue_order_id: str) -> Order | None:
+        """The order a venue id belongs to, closed ones included."""
+        order_id = self.state.by_venue_id.get(venue_order_id)
+        if order_id is None:
+            order_id = self.store.find_by_venue_id(venue_order_id)
+        return None if order_id is None else self.order(order_id)
+
+    def load_order_before(self, order_id: str, version: int) -> Order:
+        """An order as it was before one version of its stream."""
+        history = self.store.read_stream(order_stream(order_id))
+        order = replay(order_id, (r.event for r in history if r.version < version))
+        if order is None:
+            msg = f"stream of order {order_id} has no beginning"
+            raise IntegrityError(msg)
+        return order
+
+    @property
+    def failed(self) -> StoreFailedError | None:
+        """Why nothing more is accepted, if so."""
+        return self.writer.failed
+
+    async def close(self) -> None:
+        """Finish what is waiting, keep a checkpoint, release the file."""
+        try:
+            if self.writer.failed is None:
+                await self.checkpoint()
+            await self.writer.close()
+        finally:
+            self.store.close()

@@ -1,0 +1,427 @@
+"""From an intent to the answer of the venue: decide, sign, record, post."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from ledger import events as ev
+from ledger.clock import OrderIds
+from ledger.decide import PostAnswered, PostOutcome
+from ledger.errors import (
+    IdempotencyConflictError,
+    InvalidInputError,
+    PreparationError,
+    VenueRejectedError,
+)
+from ledger.intent import OrderIntent
+from ledger.manager.desk import Desk
+from ledger.manager.results import BookSource, OrderResult, failure, result_of
+from ledger.market import Market
+from ledger.order import Order
+from ledger.recorded import Identity, NewEvent
+from ledger.risk import RiskDecision, RiskManager
+from ledger.slippage import INSUFFICIENT_LIQUIDITY, SlippageGuard, SlippageResult
+from ledger.values import ZERO, text_of
+from ledger.venue import PlacementRequest, PreparedOrder
+
+
+class _Placing(msgspec.Struct):
+    """An intent whose placement is under way."""
+
+    fingerprint: str
+    done: asyncio.Future[OrderResult]
+
+
+class Placement:
+    """Places intents, each once."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        books: BookSource,
+        *,
+        risk: RiskManager,
+        slippage: SlippageGuard,
+    ) -> None:
+        self._desk = desk
+        self._books = books
+        self._risk = risk
+        self._slippage = slippage
+        self._state = desk.journal.state
+        self._ids = OrderIds(desk.rng)
+        self._placing: dict[tuple[str, str], _Placing] = {}
+
+    async def place(self, intent: OrderIntent) -> OrderResult:
+        """Place one order, once, however often it is asked for.
+
+        Args:
+            intent: A validated intent.
+
+        Returns:
+            What became of it, after the event that says so is durable.
+            A repeated key with equal content gives the stored order with
+            `deduplicated=True`.
+
+        Raises:
+            StoreFailedError: the log takes no more; nothing was sent, or what
+                was sent will be found again by its id after a restart.
+        """
+        fingerprint = intent.fingerprint()
+        key = (intent.strategy, intent.idempotency_key)
+        earlier = self._placing.get(key)
+        if earlier is not None:
+            return await self._same_as_running(key[1], fingerprint, earlier)
+        known = self._desk.journal.store.find_intent(*key)
+        if known is not None:
+            return self._same_as_stored(fingerprint, known)
+        placing = _Placing(fingerprint, asyncio.get_running_loop().create_future())
+        self._placing[key] = placing
+        try:
+            result = await self._place_new(intent, fingerprint)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                placing.done.set_exception(error)
+                placing.done.exception()  # a waiter may or may not exist
+            else:
+                placing.done.cancel()
+            raise
+        else:
+            placing.done.set_result(result)
+            return result
+        finally:
+            del self._placing[key]
+
+    async def _same_as_running(
+        self, key: str, fingerprint: str, earlier: _Placing
+    ) -> OrderResult:
+        result = await asyncio.shield(earlier.done)
+        if fingerprint != earlier.fingerprint:
+            order_id = result.order.order_id if result.order else "?"
+            return failure(IdempotencyConflictError(key, order_id))
+        return msgspec.structs.replace(result, deduplicated=True)
+
+    def _same_as_stored(self, fingerprint: str, known: Identity) -> OrderResult:
+        order = self._desk.journal.order(known.order_id)
+        if fingerprint != known.fingerprint:
+            conflict = IdempotencyConflictError(known.idempotency_key, known.order_id)
+            return failure(conflict, order)
+        return msgspec.structs.replace(result_of(order), deduplicated=True)
+
+    async def _place_new(self, intent: OrderIntent, fingerprint: str) -> OrderResult:
+        now = self._desk.clock.now()
+        market = self._state.markets.get(intent.market_id)
+        try:
+            market = self._check_input(intent, market, now)
+        except InvalidInputError as error:
+            return failure(error)
+        order_id = self._ids.next(now)
+        request = _requested(intent, market, fingerprint, order_id, now)
+        verdict = self._risk.check_order(intent, self._state, market=market, now=now)
+        if not verdict.approved:
+            return await self._refuse(
+                order_id,
+                request,
+                "risk",
+                verdict.code,
+                verdict.reason,
+                verdict.evidence,
+            )
+        size = verdict.adjusted_size or intent.size
+        evidence: dict[str, str] = {}
+        if not intent.post_only:
+            slip = self._check_slippage(intent, size, market)
+            evidence = _slippage_evidence(slip)
+            if not slip.allowed:
+                return await self._refuse(
+                    order_id,
+                    request,
+                    "slippage",
+                    _slippage_code(slip),
+                    slip.recommendation,
+                    evidence,
+                )
+        try:
+            prepared = await self._prepare(intent, market, order_id, size)
+        except (VenueRejectedError, PreparationError) as error:
+            by = "venue" if isinstance(error, VenueRejectedError) else "preparation"
+            return await self._refuse(order_id, request, by, error.code, str(error), {})
+        await self._record_prepared(
+            order_id, request, verdict, prepared, evidence, fingerprint
+        )
+        return await self.post(order_id, prepared, now)
+
+    def _check_input(
+        self, intent: OrderIntent, market: Market | None, now: datetime
+    ) -> Market:
+        """Check what only the ledger can: names it knows, grid, time."""
+        known = self._desk.config.strategies
+        if known and intent.strategy not in known:
+            raise InvalidInputError(
+                "strategy", f"{intent.strategy!r} is not known", code="unknown_strategy"
+            )
+        if market is None:
+            raise InvalidInputError(
+                "market_id", f"{intent.market_id!r} is not known", code="unknown_market"
+            )
+        if not market.is_on_grid(intent.price):
+            raise InvalidInputError(
+                "price",
+                f"{text_of(intent.price)} is not a multiple of the tick "
+                f"{text_of(market.tick_size)} between it and 1 minus it",
+                code="invalid_price",
+            )
+        if intent.expires_at is not None and intent.expires_at <= now:
+            raise InvalidInputError("expires_at", "lies in the past", code="expired")
+        return market
+
+    def _check_slippage(
+        self, intent: OrderIntent, size: Decimal, market: Market
+    ) -> SlippageResult:
+        book = self._books.book(market.token(intent.outcome))
+        if book is None:
+            return SlippageResult(
+                allowed=False,
+                expected_slippage_bps=ZERO,
+                effective_price=None,
+                recommendation="no current order book",
+            )
+        result = self._slippage.check(
+            intent.side,
+            size,
+            intent.price,
+            book,
+            max_slippage_bps=intent.max_slippage_bps,
+        )
+        if result.is_warning:
+            self._desk.log.warning(
+                "slippage_warning",
+                strategy=intent.strategy,
+                market_id=intent.market_id,
+                expected_slippage_bps=result.expected_slippage_bps,
+            )
+        return result
+
+    async def _prepare(
+        self, intent: OrderIntent, market: Market, order_id: str, size: Decimal
+    ) -> PreparedOrder:
+        request = PlacementRequest(
+            order_id=order_id,
+            market=market,
+            outcome=intent.outcome,
+            side=intent.side,
+            size=size,
+            price=intent.price,
+            time_in_force=intent.time_in_force,
+            post_only=intent.post_only,
+            expires_at=intent.expires_at,
+        )
+        if self._desk.executor.is_inline:
+            return await self._desk.executor.prepare(request)
+        # Others may decide while this one is being signed: it must count now.
+        with self._state.hold(intent, size, market.fee_rate):
+            return await self._desk.executor.prepare(request)
+
+    async def _record_prepared(  # noqa: PLR0913
+        self,
+        order_id: str,
+        request: ev.OrderRequested,
+        verdict: RiskDecision,
+        prepared: PreparedOrder,
+        evidence: dict[str, str],
+        fingerprint: str,
+    ) -> None:
+        stream = ev.order_stream(order_id)
+        batch: list[ev.Event] = [request]
+        common: dict[str, Any] = {
+            "at": request.at,
+            "correlation_id": request.correlation_id,
+        }
+        if verdict.adjusted_size is not None:
+            batch.append(
+                ev.OrderResized(
+                    size=verdict.adjusted_size,
+                    requested_size=request.size,
+                    code=verdict.code,
+                    text=verdict.reason,
+                    **common,
+                )
+            )
+        batch.append(
+            ev.OrderPrepared(
+                venue_order_id=prepared.venue_order_id,
+                size=prepared.size,
+                maker_amount=prepared.maker_amount,
+                taker_amount=prepared.taker_amount,
+                signed_order=prepared.signed_order,
+                evidence=evidence,
+                **common,
+            )
+        )
+        # From here on a cancel waits for the post's answer.
+        self._desk.posting[order_id] = asyncio.get_running_loop().create_future()
+        try:
+            await self._desk.journal.append(
+                [NewEvent(stream, n, event) for n, event in enumerate(batch, 1)],
+                Identity(
+                    request.strategy,
+                    request.idempotency_key,
+                    fingerprint,
+                    order_id,
+                    prepared.venue_order_id,
+                ),
+            )
+        except BaseException:
+            self._desk.posted(order_id)
+            raise
+
+    async def _refuse(  # noqa: PLR0913
+        self,
+        order_id: str,
+        request: ev.OrderRequested,
+        by: str,
+        code: str,
+        text: str,
+        evidence: dict[str, str],
+    ) -> OrderResult:
+        stream = ev.order_stream(order_id)
+        refused = ev.OrderRefused(
+            at=request.at,
+            correlation_id=request.correlation_id,
+            by=by,
+            code=code,
+            text=text,
+            evidence=evidence,
+        )
+        identity = Identity(
+            request.strategy, request.idempotency_key, request.fingerprint, order_id, ""
+        )
+        await self._desk.journal.append(
+            [NewEvent(stream, 1, request), NewEvent(stream, 2, refused)], identity
+        )
+        self._desk.metrics.count("orders_refused", by=by)
+        self._desk.log.info(
+            "order_rejected", order_id=order_id, by=by, code=code, text=text
+        )
+        return result_of(self._desk.journal.order(order_id))
+
+    async def post(
+        self, order_id: str, prepared: PreparedOrder, requested_at: datetime
+    ) -> OrderResult:
+        """Post the stored bytes, record the answer, let waiting cancels go on."""
+        try:
+            answer = await self._answer(prepared, requested_at)
+            order = await self._desk.record(order_id, answer, self._desk.meta("post"))
+        finally:
+            self._desk.posted(order_id)
+        self._report_post(order, answer)
+        return result_of(order, answer)
+
+    async def _answer(
+        self, prepared: PreparedOrder, requested_at: datetime
+    ) -> PostAnswered:
+        """Post until the answer is something else than "not processed"."""
+        if self._desk.executor.is_inline:
+            answer = await self._desk.executor.submit(prepared)
+        else:
+            answer = await self._submit_in_time(prepared, requested_at)
+        attempt = 0
+        while (
+            answer.outcome is PostOutcome.NOT_PROCESSED
+            and attempt < self._desk.config.max_retry_attempts
+        ):
+            delay_ms = self._desk.config.retry_base_delay_ms * 2**attempt
+            delay_ms = max(answer.retry_after_ms, delay_ms)
+            jitter = self._desk.rng.randint(0, self._desk.config.retry_base_delay_ms)
+            attempt += 1
+            if (
+                self._age_ms(requested_at) + delay_ms
+                > self._desk.config.order_timeout_ms
+            ):
+                break
+            self._desk.metrics.count("post_retries")
+            await self._desk.clock.sleep((delay_ms + jitter) / 1000)
+            answer = await self._submit_in_time(prepared, requested_at)
+        return answer
+
+    async def _submit_in_time(
+        self, prepared: PreparedOrder, requested_at: datetime
+    ) -> PostAnswered:
+        left_ms = self._desk.config.order_timeout_ms - self._age_ms(requested_at)
+        if left_ms <= 0:
+            return PostAnswered(
+                outcome=PostOutcome.NOT_PROCESSED,
+                code="order_timeout",
+                text="the intent is too old to be posted",
+            )
+        try:
+            async with asyncio.timeout(left_ms / 1000):
+                return await self._desk.executor.submit(prepared)
+        except TimeoutError:
+            return PostAnswered(outcome=PostOutcome.UNKNOWN, text="timeout")
+
+    def _age_ms(self, since: datetime) -> float:
+        return (self._desk.clock.now() - since).total_seconds() * 1000
+
+    def _report_post(self, order: Order, answer: PostAnswered) -> None:
+        outcome = answer.outcome
+        self._desk.metrics.count("posts", outcome=str(outcome))
+        if outcome in (PostOutcome.REFUSED, PostOutcome.NOT_PROCESSED):
+            self._desk.log.warning(
+                "order_rejected",
+                order_id=order.order_id,
+                code=answer.code,
+                text=answer.text,
+            )
+        elif outcome is PostOutcome.UNKNOWN:
+            self._desk.log.warning(
+                "order.outcome_unknown", order_id=order.order_id, text=answer.text
+            )
+        else:
+            self._desk.log.info(
+                "order_placed", order_id=order.order_id, status=str(order.status)
+            )
+
+
+def _requested(
+    intent: OrderIntent, market: Market, fingerprint: str, order_id: str, now: datetime
+) -> ev.OrderRequested:
+    return ev.OrderRequested(
+        at=now,
+        actor=intent.strategy,
+        correlation_id=intent.correlation_id or order_id,
+        strategy=intent.strategy,
+        idempotency_key=intent.idempotency_key,
+        fingerprint=fingerprint,
+        market_id=intent.market_id,
+        token_id=market.token(intent.outcome),
+        outcome=intent.outcome,
+        side=intent.side,
+        size=intent.size,
+        price=intent.price,
+        time_in_force=intent.time_in_force,
+        post_only=intent.post_only,
+        expires_at=intent.expires_at,
+        max_slippage_bps=intent.max_slippage_bps,
+        fee_rate=market.fee_rate,
+        note=intent.note,
+    )
+
+
+def _slippage_code(result: SlippageResult) -> str:
+    if result.effective_price is not None:
+        return "slippage"
+    if result.recommendation == INSUFFICIENT_LIQUIDITY:
+        return "insufficient_liquidity"
+    return "no_market_data"
+
+
+def _slippage_evidence(result: SlippageResult) -> dict[str, str]:
+    if result.effective_price is None:
+        return {}
+    return {
+        "effective_price": f"{result.effective_price:f}",
+        "slippage_bps": f"{result.expected_slippage_bps:f}",
+    }

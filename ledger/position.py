@@ -1,0 +1,290 @@
+"""One definition of a position: a fold over what moved its shares.
+
+Cost is the moving average: what leaves takes its share of the cost with it,
+rounded to 6 places, so that a closed position's profit is exact.
+Fees are kept apart; `realized_pnl` is before fees.
+
+A void fill leaves the position as if it had never been: movements from the
+first unsettled one on are kept and folded again without it.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ledger.values import MICRO, ZERO, Outcome, Side
+
+_HALF: Final = Decimal("0.5")
+
+
+class PositionKey(NamedTuple):
+    """Whose shares of what."""
+
+    strategy: str
+    market_id: str
+    outcome: Outcome
+
+
+class Kind(IntEnum):
+    """How a movement changes a position."""
+
+    GAIN = 1
+    LOSS = 2
+    RESOLVE = 3
+    UNDO_GAIN = 4
+    UNDO_LOSS = 5
+
+
+class Movement(NamedTuple):
+    """One change of a position.
+
+    `size` in shares; `amount` the pUSD paid (gain) or received (loss), or the
+    payout per share (resolve); `fee` in pUSD.
+    """
+
+    kind: Kind
+    size: Decimal
+    amount: Decimal
+    fee: Decimal = ZERO
+    is_trade: bool = True
+
+
+class Totals(msgspec.Struct, frozen=True, array_like=True):
+    """Running sums of a position.
+
+    `unexplained` counts shares that left without having been seen to come: an
+    account's history that begins in the middle.
+    """
+
+    shares: Decimal = ZERO
+    cost: Decimal = ZERO
+    fees: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    bought: Decimal = ZERO
+    sold: Decimal = ZERO
+    unexplained: Decimal = ZERO
+    payout: Decimal | None = None
+
+
+def moved(totals: Totals, move: Movement) -> Totals:
+    """Apply one movement; pure and total."""
+    return _MOVES[move.kind](totals, move)
+
+
+def _gain(t: Totals, move: Movement) -> Totals:
+    return Totals(
+        t.shares + move.size,
+        t.cost + move.amount,
+        t.fees + move.fee,
+        t.realized_pnl,
+        t.bought + move.size if move.is_trade else t.bought,
+        t.sold,
+        t.unexplained,
+        t.payout,
+    )
+
+
+def _loss(t: Totals, move: Movement) -> Totals:
+    taken = min(move.size, t.shares)
+    if taken == t.shares:
+        basis = t.cost
+    else:
+        basis = (t.cost * taken / t.shares).quantize(MICRO, rounding=ROUND_HALF_EVEN)
+    return Totals(
+        t.shares - taken,
+        t.cost - basis,
+        t.fees + move.fee,
+        t.realized_pnl + move.amount - basis,
+        t.bought,
+        t.sold + move.size if move.is_trade else t.sold,
+        t.unexplained + move.size - taken,
+        t.payout,
+    )
+
+
+def _resolve(t: Totals, move: Movement) -> Totals:
+    worth = t.shares * move.amount
+    return Totals(
+        t.shares,
+        worth,
+        t.fees,
+        t.realized_pnl + worth - t.cost,
+        t.bought,
+        t.sold,
+        t.unexplained,
+        move.amount,
+    )
+
+
+def _undo_gain(t: Totals, move: Movement) -> Totals:
+    """Take a settled purchase back, at its own price."""
+    return Totals(
+        t.shares - move.size,
+        t.cost - move.amount,
+        t.fees - move.fee,
+        t.realized_pnl,
+        t.bought - move.size,
+        t.sold,
+        t.unexplained,
+        t.payout,
+    )
+
+
+def _undo_loss(t: Totals, move: Movement) -> Totals:
+    """Take a settled sale back, at its own price."""
+    return Totals(
+        t.shares + move.size,
+        t.cost + move.amount,
+        t.fees - move.fee,
+        t.realized_pnl,
+        t.bought,
+        t.sold - move.size,
+        t.unexplained,
+        t.payout,
+    )
+
+
+_MOVES: Final = {
+    Kind.GAIN: _gain,
+    Kind.LOSS: _loss,
+    Kind.RESOLVE: _resolve,
+    Kind.UNDO_GAIN: _undo_gain,
+    Kind.UNDO_LOSS: _undo_loss,
+}
+
+
+class Position(msgspec.Struct):
+    """A position and the movements that may still be undone.
+
+    `totals` is the sum of everything; `base` the sum of what is settled and
+    lies before the first unsettled movement; `tail` the rest, in order: a key
+    and the movement, with whether it is settled.
+    `pending` counts bought shares whose trades are not confirmed yet.
+    """
+
+    strategy: str
+    market_id: str
+    outcome: Outcome
+    totals: Totals = Totals()
+    base: Totals = Totals()
+    tail: dict[str, tuple[Movement, bool]] = {}
+    pending: Decimal = ZERO
+    moves: int = 0
+
+    @property
+    def key(self) -> PositionKey:
+        """Whose shares of what."""
+        return PositionKey(self.strategy, self.market_id, self.outcome)
+
+    @property
+    def shares(self) -> Decimal:
+        """Shares of live fills and account activity, settled or not."""
+        return self.totals.shares
+
+    @property
+    def settled_shares(self) -> Decimal:
+        """Shares that can be sold: confirmed, and not sold already."""
+        return self.totals.shares - self.pending
+
+    @property
+    def avg_price(self) -> Decimal | None:
+        """Average cost per share, 6 places half-even; `None` when flat."""
+        t = self.totals
+        if not t.shares:
+            return None
+        return (t.cost / t.shares).quantize(MICRO, rounding=ROUND_HALF_EVEN)
+
+    def book(self, trade: str, move: Movement, *, is_settled: bool) -> None:
+        """Add one trade; `trade` is unique within the position."""
+        self.totals = moved(self.totals, move)
+        self.tail[trade] = (move, is_settled)
+        if move.kind is Kind.GAIN and not is_settled:
+            self.pending += move.size
+        if is_settled:
+            self._shorten()
+
+    def settle(self, trade: str) -> None:
+        """Mark one trade as final."""
+        known = self.tail.get(trade)
+        if known is None or known[1]:
+            return
+        move = known[0]
+        self.tail[trade] = (move, True)
+        if move.kind is Kind.GAIN:
+            self.pending -= move.size
+        self._shorten()
+
+    def void(self, trade: str, move: Movement) -> None:
+        """Take one trade out, as if it had never been.
+
+        A trade whose confirmation was already folded away is undone at its own
+        price: that the venue voids a confirmed trade is a contradiction, and
+        raised as one.
+        """
+        known = self.tail.pop(trade, None)
+        if known is None:
+            undo = Kind.UNDO_GAIN if move.kind is Kind.GAIN else Kind.UNDO_LOSS
+            back = move._replace(kind=undo)
+            self.base = moved(self.base, back)
+            self.totals = moved(self.totals, back)
+            return
+        if move.kind is Kind.GAIN and not known[1]:
+            self.pending -= move.size
+        totals = self.base
+        for kept, _ in self.tail.values():
+            totals = moved(totals, kept)
+        self.totals = totals
+        self._shorten()
+
+    def move(self, move: Movement) -> None:
+        """Apply account activity: final from the start."""
+        self.totals = moved(self.totals, move)
+        self.moves += 1
+        self.tail[f"#{self.moves}"] = (move, True)
+        self._shorten()
+
+    def _shorten(self) -> None:
+        tail = self.tail
+        while tail:
+            first = next(iter(tail))
+            move, is_settled = tail[first]
+            if not is_settled:
+                return
+            del tail[first]
+            self.base = moved(self.base, move) if tail else self.totals
+        self.base = self.totals
+
+
+def trade_movement(side: Side, size: Decimal, price: Decimal, fee: Decimal) -> Movement:
+    """The movement of one fill of ours."""
+    kind = Kind.GAIN if side is Side.BUY else Kind.LOSS
+    return Movement(kind, size, size * price, fee)
+
+
+def split_leg(size: Decimal) -> Movement:
+    """One leg of a split: half of the pUSD is each leg's cost."""
+    return Movement(Kind.GAIN, size, size * _HALF, is_trade=False)
+
+
+def merge_leg(size: Decimal) -> Movement:
+    """One leg of a merge: half of the pUSD is each leg's proceeds."""
+    return Movement(Kind.LOSS, size, size * _HALF, is_trade=False)
+
+
+def redemption(size: Decimal, payout: Decimal) -> Movement:
+    """Shares of a resolved outcome become `payout` pUSD."""
+    return Movement(Kind.LOSS, size, payout, is_trade=False)
+
+
+def transfer(size: Decimal, cost: Decimal) -> Movement:
+    """Shares came in at `cost` (positive size) or left without payment."""
+    if size > ZERO:
+        return Movement(Kind.GAIN, size, cost, is_trade=False)
+    return Movement(Kind.LOSS, -size, cost, is_trade=False)
+
+
+def resolution(payout: Decimal) -> Movement:
+    """The outcome pays `payout` pUSD per share: the result is realised."""
+    return Movement(Kind.RESOLVE, ZERO, payout, is_trade=False)
