@@ -1,0 +1,1 @@
+"""What talks to exchanges: paper and live venues, and market data."""
