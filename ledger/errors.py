@@ -15,12 +15,12 @@ Errors are named for what the caller should do.
     - PreparationError           nothing was sent
   + StoreError                   about the file the events live in
     - LockHeldError              another process writes this ledger
-    - FencedError                another process took over; this one must stop
     - ConcurrentWriteError       the stream went on; safe to decide again
     - DuplicateKeyError          the key or the venue's id was used before
     - ForeignFileError           not a ledger, or one of a newer version
     - IntegrityError             the log contradicts its own hash chain
     - StoreFailedError           a write failed; nothing more is accepted
+      o FencedError              another process took over; this one must stop
   + RecordingError               recorded market data cannot be read
 """
 
@@ -136,12 +136,6 @@ class LockHeldError(StoreError):
         self.owner = owner
 
 
-class FencedError(StoreError):
-    """A newer writer took over; this one may not append any more."""
-
-    code = "fenced"
-
-
 class ConcurrentWriteError(StoreError):
     """The stream has an event of that version already; nothing was recorded."""
 
@@ -174,6 +168,12 @@ class StoreFailedError(StoreError):
     """A write failed. It may still be on disk: only a restart can tell."""
 
     code = "store_failed"
+
+
+class FencedError(StoreFailedError):
+    """A newer writer took over; this one may not append any more."""
+
+    code = "fenced"
 
 
 class RecordingError(LedgerError):

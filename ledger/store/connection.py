@@ -1,6 +1,5 @@
 """Connections to the ledger's file: opened one way, with settings read back."""
 
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,15 +126,6 @@ def _assert_settings(
         if actual != value:
             msg = f"{path}: SQLite keeps {name} at {actual}, {value} is needed"
             raise StoreError(msg)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a file's name durable, not only its content."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def sqlite_warnings(

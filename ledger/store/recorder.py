@@ -6,6 +6,7 @@ Every event enters the file through `_insert` here, whichever way it came.
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from threading import RLock
 from typing import Any, Final, NamedTuple
@@ -26,29 +27,32 @@ from ledger.store import schema
 from ledger.store.chain import first_hash, link, topic_bytes
 from ledger.store.connection import StoreOptions, connect
 
-_COLUMNS: Final = 8
-_ROW: Final = f"({','.join('?' * _COLUMNS)})"
 _LARGEST: Final = 64
-# One statement for many rows gives the interpreter lock away once, not per row:
-# a busy event loop would take it each time and keep it for milliseconds.
-_INSERT_EVENTS: Final = {
-    1 << n: f"INSERT INTO events VALUES {','.join([_ROW] * (1 << n))}"  # noqa: S608
-    for n in range(_LARGEST.bit_length())
-}
-_INSERT_INTENT: Final = "INSERT INTO intents VALUES (?, ?, ?, ?, ?)"
+
+
+def _inserts(table: str, columns: int) -> dict[int, str]:
+    # One statement for many rows gives the interpreter lock away once, not per
+    # row: a busy event loop would take it each time and keep it for milliseconds.
+    row = f"({','.join('?' * columns)})"
+    return {
+        1 << n: f"INSERT INTO {table} VALUES {','.join([row] * (1 << n))}"  # noqa: S608
+        for n in range(_LARGEST.bit_length())
+    }
+
+
+_EVENT_COLUMNS: Final = 8
+_IDENTITY_COLUMNS: Final = len(Identity._fields)
+_INSERT_EVENTS: Final = _inserts("events", _EVENT_COLUMNS)
+_INSERT_IDENTITIES: Final = _inserts("intents", _IDENTITY_COLUMNS)
+_END: Final = (1 << 63) - 1
+_Execute = Callable[[str, Sequence[Any]], object]
 _SELECT_TAIL: Final = (
     "SELECT position, hash, recorded_us FROM events ORDER BY position DESC LIMIT 1"
 )
 
 
-class Entry(NamedTuple):
-    """One encoded event; `at_us` is its time in Unix microseconds."""
-
-    stream: str
-    version: int
-    topic: str
-    state: bytes
-    at_us: int
+Entry = tuple[str, int, str, bytes, int]
+"""One encoded event: stream, version, topic, state, Unix microseconds."""
 
 
 class Tail(NamedTuple):
@@ -200,8 +204,7 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 _insert(connection.execute, values)
-                if identities:
-                    connection.executemany(_INSERT_INTENT, identities)
+                _insert_identities(connection.execute, identities)
                 connection.execute("COMMIT")
             except BaseException:
                 # What matters is the first error; a rollback may fail as well.
@@ -225,11 +228,11 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
     ) -> Sequence[int] | None:
         now = self._clock_us()
         values, self._staged = self._linked(
-            Entry(str(s.originator_id), s.originator_version, s.topic, s.state, now)
+            (str(s.originator_id), s.originator_version, s.topic, s.state, now)
             for s in stored_events
         )
         _insert(c.execute, values)
-        return values[::_COLUMNS]
+        return values[::_EVENT_COLUMNS]
 
     def _linked(self, entries: Iterable[Entry]) -> tuple[list[Any], Tail]:
         position, digest, recorded_us = self.tail
@@ -295,13 +298,21 @@ class SQLiteLedgerStreamRecorder(SQLiteLedgerRecorder):
         super()._insert_events(c, stored_events, **kwargs)
 
 
-_END: Final = (1 << 63) - 1
+def _insert(execute: _Execute, values: list[Any]) -> None:
+    _insert_rows(execute, _INSERT_EVENTS, _EVENT_COLUMNS, values)
 
 
-def _insert(execute: Callable[[str, Sequence[Any]], object], values: list[Any]) -> None:
-    start, left = 0, len(values) // _COLUMNS
+def _insert_identities(execute: _Execute, identities: Sequence[Identity]) -> None:
+    values = list(chain.from_iterable(identities))
+    _insert_rows(execute, _INSERT_IDENTITIES, _IDENTITY_COLUMNS, values)
+
+
+def _insert_rows(
+    execute: _Execute, statements: dict[int, str], columns: int, values: list[Any]
+) -> None:
+    start, left = 0, len(values) // columns
     while left:
         count = min(_LARGEST, 1 << (left.bit_length() - 1))
-        stop = start + count * _COLUMNS
-        execute(_INSERT_EVENTS[count], values[start:stop])
+        stop = start + count * columns
+        execute(statements[count], values[start:stop])
         start, left = stop, left - count

@@ -129,13 +129,11 @@ def check(path: Path, connection: sqlite3.Connection) -> None:
         IntegrityError: one was dropped, added or changed.
     """
     # Our own statements are kept verbatim; SQLite's own indexes have no text.
-    found = {
-        sql
-        for (sql,) in connection.execute(
-            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL "
-            "AND name NOT LIKE 'sqlite_%'"
-        )
-    }
+    rows = connection.execute(
+        "SELECT CAST(sql AS BLOB) FROM sqlite_schema WHERE sql IS NOT NULL "
+        "AND name NOT LIKE 'sqlite_%'"
+    )
+    found = {sql.decode(errors="replace") for (sql,) in rows}
     if found != {*_TABLES, *_TRIGGERS}:
         msg = f"{path}: tables or triggers differ from schema version {SCHEMA_VERSION}"
         raise IntegrityError(msg)

@@ -2,11 +2,10 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, NoReturn, Self
+from typing import Final, NamedTuple, NoReturn, Self
 
 from ledger.errors import (
     ConcurrentWriteError,
@@ -16,29 +15,23 @@ from ledger.errors import (
     StoreError,
     StoreFailedError,
 )
-from ledger.events import decode, encode
-from ledger.recorded import Identity, NewEvent, Recorded
+from ledger.events import encode
+from ledger.recorded import Identity, NewEvent
 from ledger.store import checkpoint, schema
 from ledger.store.connection import (
     StoreOptions,
     connect,
     opening_error,
     primary_code,
-    sync_folder,
 )
 from ledger.store.disk import Ballast
+from ledger.store.files import beside, make_file, make_folder, sync
 from ledger.store.lock import WriterLock
+from ledger.store.reader import LogReader, unix_us
 from ledger.store.recorder import Entry, LedgerDatastore, SQLiteLedgerRecorder
 from ledger.store.verify import Progress, Verifier, VerifyReport
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_END: Final = (1 << 63) - 1
 _DEFAULTS: Final = StoreOptions()
-_SELECT_READ: Final = (
-    "SELECT position, originator_id, originator_version, recorded_us, topic, state "
-    "FROM events WHERE "
-)
 
 
 class AppendRequest(NamedTuple):
@@ -48,7 +41,7 @@ class AppendRequest(NamedTuple):
     identity: Identity | None = None
 
 
-class LedgerStore:
+class LedgerStore(LogReader):
     """The log of one ledger. Open it with `LedgerStore.open`.
 
     One thread at a time may append; reads may run beside it from any thread.
@@ -59,18 +52,14 @@ class LedgerStore:
     ) -> None:
         """Take over what `open` has opened and checked."""
         datastore = recorder.ledger_datastore
-        self.path: Final = datastore.path
+        super().__init__(datastore.path, datastore.options)
         self.problems: list[str] = []
         self._options = datastore.options
         self._datastore = datastore
         self._recorder = recorder
         self._lock = lock
         self._ballast = ballast
-        self._failure: StoreError | None = None
-        # Two connections, so that a look-up on the order path never waits for
-        # a long read, and its statements stay prepared.
-        self._reader = connect(self.path, self._options, read_only=True)
-        self._lookup = connect(self.path, self._options, read_only=True)
+        self._failure: StoreFailedError | None = None
 
     @classmethod
     def open(
@@ -101,8 +90,8 @@ class LedgerStore:
         """
         if not writer:
             return cls._open_reader(path, clock_us, options)
-        _make_folder(path.parent)
-        lock = WriterLock(_beside(path, ".lock"), started_us=clock_us())
+        make_folder(path.parent)
+        lock = WriterLock(beside(path, ".lock"), started_us=clock_us())
         try:
             return cls._open_writer(path, clock_us, entropy, options, lock)
         except BaseException:
@@ -117,7 +106,7 @@ class LedgerStore:
             raise schema.missing(path)
         datastore = LedgerDatastore(path, options, writer=False)
         recorder = SQLiteLedgerRecorder(datastore, clock_us=clock_us)
-        store = cls(recorder, None, Ballast(_beside(path, ".ballast"), 0))
+        store = cls(recorder, None, Ballast(beside(path, ".ballast"), 0))
         try:
             recorder.load(store._reader)
         except BaseException:
@@ -134,32 +123,33 @@ class LedgerStore:
         options: StoreOptions,
         lock: WriterLock,
     ) -> Self:
-        _make_file(path)
+        make_file(path)
         is_new = not schema.is_ledger(path, options)
         datastore = LedgerDatastore(path, options)
         try:
             recorder = SQLiteLedgerRecorder(datastore, clock_us=clock_us)
             if is_new:
                 recorder.create_table(entropy)
-                sync_folder(path.parent)
+                sync(path.parent)
             schema.check(path, datastore.writer)
             recorder.load(datastore.writer)
-            _verify_tail(path, options, recorder.ledger_id)
+            problems = _verify_tail(path, options, recorder.ledger_id)
             recorder.epoch = schema.next_epoch(datastore.writer)
-            ballast = Ballast(_beside(path, ".ballast"), options.ballast_bytes)
+            ballast = Ballast(beside(path, ".ballast"), options.ballast_bytes)
             ballast.create()
-            return cls(recorder, lock, ballast)
+            store = cls(recorder, lock, ballast)
+            store.problems += problems
         except sqlite3.Error as error:
             datastore.close()
             raise opening_error(path, error) from error
         except BaseException:
             datastore.close()
             raise
+        return store
 
     def close(self) -> None:
         """Close every connection and let the next writer in."""
-        self._reader.close()
-        self._lookup.close()
+        super().close()
         self._datastore.close()
         if self._lock is not None:
             self._lock.release()
@@ -180,8 +170,7 @@ class LedgerStore:
         """The last position; 0 if there is no event."""
         if self._lock is not None:
             return self._recorder.tail.position
-        row = self._fetch("SELECT max(position) FROM events", ())
-        return row[0] or 0 if row else 0
+        return super().head
 
     @property
     def head_hash(self) -> bytes:
@@ -202,11 +191,9 @@ class LedgerStore:
         return self._recorder.ledger_id
 
     @property
-    def failure(self) -> StoreError | None:
+    def failure(self) -> StoreFailedError | None:
         """Why nothing is accepted any more; `None` while all is well."""
         return self._failure
-
-    # --- writing -------------------------------------------------------------
 
     def append(self, requests: Sequence[AppendRequest]) -> None:
         """Record all requests in one transaction, in order; durable on return.
@@ -219,8 +206,8 @@ class LedgerStore:
                 may not be on disk, and nothing more is accepted.
         """
         self._refuse_if_failed()
-        entries = [
-            Entry(stream, version, event.TOPIC, encode(event), unix_us(event.at))
+        entries: list[Entry] = [
+            (stream, version, event.TOPIC, encode(event), unix_us(event.at))
             for request in requests
             for stream, version, event in request.events
         ]
@@ -280,78 +267,6 @@ class LedgerStore:
         """Give the ballast's space back; tell if there was any."""
         return self._ballast.release()
 
-    # --- reading -------------------------------------------------------------
-
-    def read(
-        self,
-        after: int = 0,
-        *,
-        upto: int | None = None,
-        topics: Sequence[str] = (),
-        batch: int = 1000,
-    ) -> Iterator[Recorded]:
-        """Every event behind a position, in order, decoded and validated.
-
-        Rows are fetched `batch` at a time, each in a short transaction of its
-        own, so that a slow reader never holds up the writer.
-
-        Raises:
-            IntegrityError: an event cannot be read; its position is named.
-        """
-        statement = (
-            f"{_SELECT_READ} position > ? AND position <= ? {_among(topics)} "
-            "ORDER BY position LIMIT ?"
-        )
-        last = _END if upto is None else upto
-        while rows := self._fetch_all(statement, (after, last, *topics, batch)):
-            yield from map(_recorded, rows)
-            if len(rows) < batch:
-                return
-            after = rows[-1][0]
-
-    def read_stream(self, stream: str, after_version: int = 0) -> list[Recorded]:
-        """The events of one stream behind a version, in order.
-
-        Raises:
-            IntegrityError: an event cannot be read; its position is named.
-        """
-        statement = (
-            f"{_SELECT_READ} originator_id = ? AND originator_version > ? "
-            "ORDER BY originator_version"
-        )
-        return list(map(_recorded, self._fetch_all(statement, (stream, after_version))))
-
-    def find_intent(self, strategy: str, key: str) -> Identity | None:
-        """The identity under a strategy's key, however old."""
-        row = self._lookup.execute(
-            "SELECT * FROM intents WHERE strategy = ? AND idempotency_key = ?",
-            (strategy, key),
-        ).fetchone()
-        return None if row is None else Identity(*row)
-
-    def find_by_venue_id(self, venue_order_id: str) -> str | None:
-        """The order id that belongs to a venue's order id."""
-        row = self._lookup.execute(
-            "SELECT order_id FROM intents WHERE venue_order_id = ? AND venue_order_id <> ''",
-            (venue_order_id,),
-        ).fetchone()
-        return None if row is None else str(row[0])
-
-    def position_at(self, at: datetime) -> int:
-        """The last position that was recorded at or before a time; 0 if none."""
-        wanted = unix_us(at)
-        low, high = 0, self.head
-        while low < high:
-            middle = (low + high + 1) // 2
-            row = self._fetch(
-                "SELECT recorded_us FROM events WHERE position = ?", (middle,)
-            )
-            if row is None:
-                msg = f"position {middle} is missing"
-                raise IntegrityError(msg, position=middle)
-            low, high = (middle, high) if row[0] <= wanted else (low, middle - 1)
-        return low
-
     def load_checkpoint(self, *, state_version: int = 1) -> tuple[int, bytes] | None:
         """The newest sound checkpoint of that version: its position and state.
 
@@ -385,88 +300,24 @@ class LedgerStore:
         if target.exists():
             msg = f"{target} exists already"
             raise StoreError(msg)
-        _make_file(target)
+        make_file(target)
         try:
             self._reader.execute("VACUUM INTO ?", (str(target),))
             # Opening it as a writer would puts the copy into WAL mode as well.
             connect(target, self._options, read_only=False).close()
-            _sync(target)
+            sync(target)
+            sync(target.parent)
         except sqlite3.Error as error:
             target.unlink(missing_ok=True)
             msg = f"{target} cannot be written: {error}"
             raise StoreError(msg) from error
         return Verifier(target, self._options, self.ledger_id).run(full=True)
 
-    def _fetch(self, statement: str, values: Sequence[object]) -> Any:
-        rows = self._fetch_all(statement, values)
-        return rows[0] if rows else None
 
-    def _fetch_all(self, statement: str, values: Sequence[object]) -> list[Any]:
-        try:
-            return self._reader.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise opening_error(self.path, error) from error
-
-
-def unix_us(at: datetime) -> int:
-    """A time in Unix microseconds, exactly.
-
-    Raises:
-        TypeError: the time has no zone.
-    """
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def _recorded(row: tuple[int, str, int, int, str, bytes]) -> Recorded:
-    position, stream, version, recorded_us, topic, state = row
-    try:
-        return Recorded(position, stream, version, recorded_us, decode(topic, state))
-    except (TypeError, ValueError) as error:
-        msg = f"the event at position {position} cannot be read: {error}"
-        raise IntegrityError(msg, position=position) from error
-
-
-def _among(topics: Sequence[str]) -> str:
-    return f"AND topic IN ({','.join('?' * len(topics))})" if topics else ""
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_folder(folder.parent)
-    except OSError as error:
-        msg = f"{folder} cannot be created: {error.strerror}"
-        raise StoreError(msg) from error
-
-
-def _make_file(path: Path) -> None:
-    # Before SQLite would, so that nobody else can read it even for a moment.
-    try:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        os.close(os.open(path, flags, 0o600))
-    except OSError as error:
-        msg = f"{path} cannot be opened for writing: {error.strerror}"
-        raise StoreError(msg) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    sync_folder(path.parent)
-
-
-def _verify_tail(path: Path, options: StoreOptions, ledger_id: str) -> None:
+def _verify_tail(path: Path, options: StoreOptions, ledger_id: str) -> list[str]:
     report = Verifier(path, options, ledger_id).run(full=False)
-    # A checkpoint that was damaged by itself is no word against the log.
     if report.first_bad is not None:
         msg = f"{path}: {report.problems[0]}; open it read-only and verify it"
         raise IntegrityError(msg, position=report.first_bad)
+    # What is left are checkpoints damaged by themselves: no word against the log.
+    return report.problems

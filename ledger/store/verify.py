@@ -9,7 +9,9 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from ledger.errors import IntegrityError
 from ledger.events import OrderPrepared, OrderRequested
+from ledger.store import schema
 from ledger.store.chain import first_hash, link
 from ledger.store.checkpoint import checkpoints
 from ledger.store.connection import StoreOptions, connect
@@ -43,7 +45,7 @@ class VerifyReport(NamedTuple):
         return not self.problems
 
 
-class _Start(NamedTuple):
+class _End(NamedTuple):
     position: int
     hash: bytes
 
@@ -58,6 +60,7 @@ class Verifier:
         self._ledger_id = ledger_id
         self._problems: list[str] = []
         self._first_bad: int | None = None
+        self._end = _End(0, b"")
 
     def run(self, *, full: bool, progress: Progress | None = None) -> VerifyReport:
         """Recompute the chain since the last checkpoint, or all of it.
@@ -69,21 +72,28 @@ class Verifier:
         # As bytes: what was hashed are bytes, and damaged ones may be no text.
         connection.text_factory = bytes
         with closing(connection):
-            start = self._start(connection, full=full)
-            end = start
+            start = self._end = self._start(connection, full=full)
             try:
-                end = self._walk(connection, start, progress)
-                if full:
-                    self._check_streams(connection)
-                    self._check_identities(connection)
+                self._walk(connection, progress)
             except sqlite3.DatabaseError as error:
-                self._report(f"the file cannot be read on: {error}", None)
+                bad = self._end.position + 1
+                self._report(f"position {bad} cannot be read: {error}", bad)
             if full:
-                self._check_structure(connection)
-        events = end.position - start.position
-        return VerifyReport(
-            events, end.position, self._first_bad, self._problems, end.hash.hex()
-        )
+                self._check_all(connection)
+        head = self._end.position
+        events, end_hash = head - start.position, bytes(self._end.hash).hex()
+        return VerifyReport(events, head, self._first_bad, self._problems, end_hash)
+
+    def _check_all(self, connection: sqlite3.Connection) -> None:
+        try:
+            # One moment for all of it: the writer may go on meanwhile.
+            connection.execute("BEGIN")
+            self._check_streams(connection)
+            self._check_identities(connection)
+            connection.execute("COMMIT")
+        except sqlite3.DatabaseError as error:
+            self._report(f"the file cannot be read: {error}", None)
+        self._check_structure(connection)
 
     def _report(self, problem: str, position: int | None) -> None:
         if position is not None and (
@@ -93,23 +103,23 @@ class Verifier:
         if len(self._problems) < _MOST_PROBLEMS:
             self._problems.append(problem)
 
-    def _start(self, connection: sqlite3.Connection, *, full: bool) -> _Start:
-        start = _Start(0, first_hash(self._ledger_id))
+    def _start(self, connection: sqlite3.Connection, *, full: bool) -> _End:
+        start = _End(0, first_hash(self._ledger_id))
         try:
             stored = checkpoints(connection)
+            head = connection.execute("SELECT max(position) FROM events").fetchone()[0]
         except sqlite3.DatabaseError as error:
             self._report(f"the checkpoints cannot be read: {error}", None)
             return start
-        sound = [c for c in stored if not c.problem]
         for bad in (c for c in stored if c.problem):
             # A damaged checkpoint says nothing about the log; a whole one does.
-            self._report(bad.problem, bad.position if bad.is_whole else None)
-        return start if full or not sound else _Start(sound[0].position, sound[0].hash)
+            place = min(bad.position, (head or 0) + 1) if bad.is_whole else None
+            self._report(bad.problem, place)
+        sound = [c for c in stored if not c.problem]
+        return start if full or not sound else _End(sound[0].position, sound[0].hash)
 
-    def _walk(
-        self, connection: sqlite3.Connection, start: _Start, progress: Progress | None
-    ) -> _Start:
-        position, previous = start
+    def _walk(self, connection: sqlite3.Connection, progress: Progress | None) -> None:
+        position, previous = self._end
         while rows := connection.execute(
             "SELECT position, originator_id, originator_version, topic, recorded_us, "
             "epoch, state, hash FROM events WHERE position > ? "
@@ -126,9 +136,9 @@ class Verifier:
                     self._report(f"the event at position {place} was changed", place)
                 # Go on from what is stored, to find further changes behind it.
                 position, previous = place, stored
+            self._end = _End(position, previous)
             if progress is not None:
                 progress(position)
-        return _Start(position, previous)
 
     def _check_streams(self, connection: sqlite3.Connection) -> None:
         for stream, versions, first, last in connection.execute(
@@ -208,6 +218,10 @@ class Verifier:
         for (text,) in rows:
             if text != b"ok":
                 self._report(f"SQLite: {_text(text)}", None)
+        try:
+            schema.check(self._path, connection)
+        except (IntegrityError, sqlite3.DatabaseError) as error:
+            self._report(str(error), None)
 
 
 _requested: Final = msgspec.json.Decoder(OrderRequested).decode

@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Final, NamedTuple, Protocol
 
-from ledger.errors import FencedError, StoreError, StoreFailedError
+from ledger.errors import StoreError, StoreFailedError
 from ledger.store.store import AppendRequest
 
 MOST_PER_TRANSACTION: Final = 1000
@@ -44,7 +44,7 @@ class GroupCommit:
         *,
         threaded: bool,
         on_committed: Callable[[list[AppendRequest]], None] | None = None,
-        on_failure: Callable[[StoreError], None] | None = None,
+        on_failure: Callable[[StoreFailedError], None] | None = None,
     ) -> None:
         """Prepare; with `threaded`, start the one thread that writes.
 
@@ -57,7 +57,7 @@ class GroupCommit:
                 their callers run on.
             on_failure: Told once, when the store accepts nothing any more.
         """
-        self.failed: StoreError | None = None
+        self.failed: StoreFailedError | None = None
         self._store = store
         self._on_committed = on_committed
         self._on_failure = on_failure
@@ -80,7 +80,8 @@ class GroupCommit:
         Raises, when awaited:
             ConcurrentWriteError: a stream has an event of that version already.
             DuplicateKeyError: the identity's key or venue id was used before.
-            FencedError, StoreFailedError: nothing is accepted any more.
+            StoreFailedError: nothing is accepted any more; `FencedError` if
+                another writer took over.
             StoreError: this writer was closed.
         """
         loop = asyncio.get_running_loop()
@@ -140,7 +141,7 @@ class GroupCommit:
             if error is None:
                 recorded.append(request)
             _resolve(future, error)
-            if isinstance(error, StoreFailedError | FencedError):
+            if isinstance(error, StoreFailedError):
                 self._fail(error)
         if self._waiting:
             loop.call_soon(self._start_commit, loop)
@@ -150,7 +151,7 @@ class GroupCommit:
         if recorded and self._on_committed is not None:
             self._on_committed(recorded)
 
-    def _fail(self, error: StoreError) -> None:
+    def _fail(self, error: StoreFailedError) -> None:
         if self.failed is not None:
             return
         self.failed = error
@@ -181,7 +182,7 @@ def _commit(store: Appends, batch: _Batch) -> list[_Outcome]:
     requests = [waiting.request for waiting in batch]
     try:
         store.append(requests)
-    except (StoreFailedError, FencedError) as error:
+    except StoreFailedError as error:
         return [error] * len(batch)
     except Exception as error:  # noqa: BLE001 - goes to the caller who is waiting
         if len(batch) == 1:
