@@ -55,8 +55,12 @@ class Recorder:
         self.path = Path(path)
         try:
             self._file = self.path.open("a+b", buffering=0)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
             self._end_last_line()
         except OSError as error:
+            self._file.close()
             raise _unwritable(path, error) from error
 
     def write(self, frame: Frame) -> None:

@@ -90,7 +90,7 @@ class PublicRest:
         answer = _object(await self._get(f"/clob-markets/{market_id}"))
         try:
             return _market(market_id, answer)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             msg = f"the venue described market {market_id} in an unknown way"
             raise VenueError(msg) from error
 
