@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import msgspec
 
@@ -172,6 +172,8 @@ def _on_post(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
             if order.is_outcome_unknown or order.is_proven or order.is_never_placed:
                 return []
             return [ev.OrderOutcomeUnknown(reason=fact.text or "unknown", **about)]
+        case never:  # pragma: no cover
+            assert_never(never)
 
 
 def _on_fill(order: Order, fill: UserFill, meta: Meta) -> list[ev.Event]:
@@ -253,6 +255,8 @@ def _on_cancel_answer(order: Order, fact: CancelAnswered, meta: Meta) -> list[ev
             return [ev.OrderCancelRefused(text=fact.text, **about)]
         case CancelOutcome.UNKNOWN:
             return []
+        case never:  # pragma: no cover
+            assert_never(never)
 
 
 def _on_ended(order: Order, fact: OrderEnded, meta: Meta) -> list[ev.Event]:
@@ -286,6 +290,8 @@ def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
             return _ended(order, fact.reason, "", fact.size_matched, about)
         case LookupFound.NONE:
             return _probe(order, "lookup", about)
+        case never:  # pragma: no cover
+            assert_never(never)
 
 
 def _on_sweep(order: Order, _: TradesSwept, meta: Meta) -> list[ev.Event]:

@@ -391,7 +391,8 @@ class MarketResolved(AccountEvent, frozen=True, kw_only=True):
     no_payout: Decimal
 
     def __post_init__(self) -> None:
-        if self.yes_payout + self.no_payout != ONE or self.yes_payout < ZERO:
+        lower = min(self.yes_payout, self.no_payout)
+        if self.yes_payout + self.no_payout != ONE or lower < ZERO:
             msg = "payouts must not be negative and must sum to 1"
             raise ValueError(msg)
 
