@@ -224,17 +224,19 @@ class LedgerStore(LogReader):
     def _raise_for(self, error: sqlite3.Error) -> NoReturn:
         text = str(error)
         if primary_code(error) == sqlite3.SQLITE_CONSTRAINT:
-            if "events.originator_id" in text:
+            is_taken = text.startswith("UNIQUE")
+            if is_taken and "events.originator_id" in text:
                 raise ConcurrentWriteError(text) from error
-            if "intents." in text:
+            if is_taken and "intents." in text:
                 raise DuplicateKeyError(text) from error
             if text == "fenced":
                 self._failure = FencedError(
                     f"another writer took over {self.path}; this one must stop"
                 )
                 raise self._failure from error
-            if "events.position" not in text:
+            if not is_taken:
                 raise StoreError(text) from error
+            # A position that is taken: somebody writes past lock and epoch.
         if primary_code(error) == sqlite3.SQLITE_FULL:
             # Room for whoever comes next: this writer stops in any case.
             self._ballast.release()
