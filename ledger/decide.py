@@ -153,7 +153,9 @@ def _about(order: Order, meta: Meta) -> dict[str, Any]:
     }
 
 
-def _on_post(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
+def _on_post(  # noqa: PLR0911 - one row per answer
+    order: Order, fact: PostAnswered, meta: Meta
+) -> list[ev.Event]:
     about = _about(order, meta)
     match fact.outcome:
         case PostOutcome.LIVE | PostOutcome.MATCHED:
@@ -349,32 +351,29 @@ _DECIDE: Final[dict[type[object], Callable[[Order, Any, Meta], list[ev.Event]]]]
 }
 
 
-def discrepancies(before: Order, after: Order) -> list[tuple[str, str, dict[str, str]]]:
-    """Find contradictions that the last events brought: kind, subject, detail.
+def discrepancies(
+    order: Order, trade_id: str, matched: Decimal, before: Trade | None
+) -> list[tuple[str, str, dict[str, str]]]:
+    """Find contradictions that one trade's news brought: kind, subject, detail.
 
     An overfill and a trade claimed both confirmed and failed are booked, and
     raised for a person to see.
+
+    Args:
+        order: The order after the news.
+        trade_id: The trade the news was about.
+        matched: The order's matched shares before the news.
+        before: The trade before the news, if it was known.
     """
     found: list[tuple[str, str, dict[str, str]]] = []
-    if after.matched > after.size >= before.matched:
-        found.append(
-            (
-                "overfill",
-                after.order_id,
-                {"size": str(after.size), "matched": str(after.matched)},
-            )
-        )
-    for trade_id, trade in after.trades.items():
-        known = before.trades.get(trade_id)
-        if trade.is_contradicted and (known is None or not known.is_contradicted):
-            found.append(
-                (
-                    "settlement_conflict",
-                    f"{trade_id}/{after.order_id}",
-                    {
-                        "confirmed_at": str(trade.confirmed_at),
-                        "voided_at": str(trade.voided_at),
-                    },
-                )
-            )
+    if order.matched > order.size >= matched:
+        detail = {"size": str(order.size), "matched": str(order.matched)}
+        found.append(("overfill", order.order_id, detail))
+    trade = order.trades[trade_id]
+    if trade.is_contradicted and (before is None or not before.is_contradicted):
+        detail = {
+            "confirmed_at": str(trade.confirmed_at),
+            "voided_at": str(trade.voided_at),
+        }
+        found.append(("settlement_conflict", f"{trade_id}/{order.order_id}", detail))
     return found

@@ -47,6 +47,20 @@ class InvalidInputError(LedgerError):
             self.code = code
 
 
+def unknown_strategy(name: str) -> InvalidInputError:
+    """The error for a strategy the ledger does not know."""
+    return InvalidInputError(
+        "strategy", f"{name!r} is not known", code="unknown_strategy"
+    )
+
+
+def unknown_market(market_id: str) -> InvalidInputError:
+    """The error for a market the ledger does not know."""
+    return InvalidInputError(
+        "market_id", f"{market_id!r} is not known", code="unknown_market"
+    )
+
+
 class UnknownOrderError(InvalidInputError):
     """There is no order of that id in this ledger."""
 

@@ -7,6 +7,7 @@ over distinct trades).
 """
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -94,7 +95,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         """Whether both a confirmation and a failure were claimed."""
         return self.confirmed_at is not None and self.voided_at is not None
 
-    def claimed(
+    def claimed(  # noqa: PLR0911 - one row per rule
         self, settlement: Settlement, venue_time: int | None, tx_hash: str
     ) -> "Trade":
         """The trade after one more claim; the same object if it says nothing new."""
@@ -129,13 +130,17 @@ class Refusal(msgspec.Struct, frozen=True):
     text: str
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
+class Order(msgspec.Struct, kw_only=True):
     """Everything known of one order.
+
+    A value to whoever reads it: `evolve` gives a changed copy.  Only its owner
+    changes it in place, by `advance`, which is the same rules without a copy.
 
     `size` is the size that works (after capping and signing), `requested_size`
     what the strategy asked for.
     `matched` counts every trade the venue matched, void ones included; `filled`,
     `cost` and `fees` count live trades only, `settled` confirmed ones.
+    `unsettled` counts trades that have not reached their end on chain.
     `dust` is the residue that the venue may leave unfilled, 0 unless it said so.
     """
 
@@ -173,6 +178,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     cost: Decimal = ZERO
     fees: Decimal = ZERO
     settled: Decimal = ZERO
+    unsettled: int = 0
 
     @property
     def is_accepted(self) -> bool:
@@ -236,12 +242,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_settling(self) -> bool:
         """Whether some trade has not reached its end on chain."""
-        return any(not trade.is_final for trade in self.trades.values())
+        return self.unsettled > 0
 
     @property
     def is_closed(self) -> bool:
         """Whether neither the venue nor the chain owes another word."""
-        return self.done_reason is not None and not self.is_settling
+        return not self.unsettled and self.done_reason is not None
 
     @property
     def status(self) -> OrderStatus:
@@ -306,9 +312,24 @@ def requested(order_id: str, event: ev.OrderRequested) -> Order:
     )
 
 
+def snapshot(order: Order) -> Order:
+    """A copy that later events do not change."""
+    copied = copy(order)
+    copied.trades = dict(order.trades)
+    return copied
+
+
 def evolve(order: Order, event: ev.Event) -> Order:
-    """Apply one event of the order's stream; pure and total."""
-    return _EVOLVE[type(event)](order, event)
+    """The order after one event of its stream; pure and total."""
+    after = snapshot(order)
+    advance(after, event)
+    return after
+
+
+def advance(order: Order, event: ev.Event) -> None:
+    """Apply one event of the order's stream in place; total."""
+    order.version += 1
+    _ADVANCE[type(event)](order, event)
 
 
 def replay(order_id: str, history: Iterable[ev.Event]) -> Order | None:
@@ -319,156 +340,127 @@ def replay(order_id: str, history: Iterable[ev.Event]) -> Order | None:
             assert isinstance(event, ev.OrderRequested)
             order = requested(order_id, event)
         else:
-            order = evolve(order, event)
+            advance(order, event)
     return order
 
 
-def _refused(order: Order, event: ev.OrderRefused) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        refusal=Refusal(event.by, event.code, event.text),
-    )
+def _refused(order: Order, event: ev.OrderRefused) -> None:
+    order.refusal = Refusal(event.by, event.code, event.text)
+    _proven(order)
 
 
-def _resized(order: Order, event: ev.OrderResized) -> Order:
-    return replace(order, version=order.version + 1, size=event.size)
+def _resized(order: Order, event: ev.OrderResized) -> None:
+    order.size = event.size
 
 
-def _prepared(order: Order, event: ev.OrderPrepared) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        venue_order_id=event.venue_order_id,
-        size=event.size,
-    )
+def _prepared(order: Order, event: ev.OrderPrepared) -> None:
+    order.venue_order_id = event.venue_order_id
+    order.size = event.size
 
 
-def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        is_outcome_unknown=not (order.is_proven or order.is_never_placed),
-    )
+def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> None:
+    order.is_outcome_unknown = not (order.is_proven or order.is_never_placed)
 
 
-def _probed(order: Order, event: ev.OrderProbed) -> Order:
-    probes = () if order.is_proven else {*order.probes, (event.probe, event.at)}
-    return replace(order, version=order.version + 1, probes=tuple(sorted(probes)))
+def _probed(order: Order, event: ev.OrderProbed) -> None:
+    if not order.is_proven:
+        # A set: two witnesses may report one probe, in either order.
+        order.probes = tuple(sorted({*order.probes, (event.probe, event.at)}))
 
 
-def _placed(order: Order, event: ev.OrderPlaced) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        is_placed=True,
-        is_delayed=event.delayed and not order.is_accepted and order.ended is None,
-        is_outcome_unknown=False,
-        probes=(),
-    )
+def _placed(order: Order, event: ev.OrderPlaced) -> None:
+    order.is_delayed = event.delayed and not order.is_accepted and order.ended is None
+    order.is_placed = True
+    order.is_outcome_unknown = False
+    order.probes = ()
 
 
-def _rejected(order: Order, event: ev.OrderRejected) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        refusal=Refusal("venue", event.code, event.text),
-        is_outcome_unknown=False,
-        probes=(),
-    )
+def _rejected(order: Order, event: ev.OrderRejected) -> None:
+    order.refusal = Refusal("venue", event.code, event.text)
+    _proven(order)
 
 
-def _fill_matched(order: Order, event: ev.FillMatched) -> Order:
+def _proven(order: Order) -> None:
+    order.is_outcome_unknown = False
+    order.probes = ()
+
+
+def _fill_matched(order: Order, event: ev.FillMatched) -> None:
     known = order.trades.get(event.trade_id)
     if known is None:
         known = Trade(trade_id=event.trade_id)
+        order.unsettled += 1
     trade = known.claimed(Settlement.MATCHED, event.venue_time, event.tx_hash)
-    if not known.size:
-        trade = replace(
-            trade, size=event.size, price=event.price, fee=event.fee, role=event.role
-        )
-    return _with_trade(order, trade)
-
-
-def _settlement(order: Order, event: ev.SettlementEvent) -> Order:
-    known = order.trades.get(event.trade_id) or Trade(trade_id=event.trade_id)
-    return _with_trade(
-        order, known.claimed(event.SETTLEMENT, event.venue_time, event.tx_hash)
+    if known.size:
+        order.trades[event.trade_id] = trade  # the same trade, told again
+        return
+    trade = replace(
+        trade, size=event.size, price=event.price, fee=event.fee, role=event.role
     )
-
-
-def _with_trade(order: Order, trade: Trade) -> Order:
-    """Put one trade in place; sums change by its difference only."""
-    before = order.trades.get(trade.trade_id)
-    matched, filled, settled = order.matched, order.filled, order.settled
-    cost, fees = order.cost, order.fees
-    if before is None or before.size != trade.size:
-        matched += trade.size
-    if before is not None and before.is_live:
-        filled -= before.size
-        cost -= before.size * before.price
-        fees -= before.fee
-        if before.settlement is Settlement.CONFIRMED:
-            settled -= before.size
+    order.trades[event.trade_id] = trade
+    order.matched += trade.size
+    order.is_delayed = False
+    _proven(order)
+    if trade.is_final:
+        order.unsettled -= 1
     if trade.is_live:
-        filled += trade.size
-        cost += trade.size * trade.price
-        fees += trade.fee
-        if trade.settlement is Settlement.CONFIRMED:
-            settled += trade.size
-    proven = matched > ZERO
-    return replace(
-        order,
-        version=order.version + 1,
-        trades={**order.trades, trade.trade_id: trade},
-        matched=matched,
-        filled=filled,
-        settled=settled,
-        cost=cost,
-        fees=fees,
-        is_outcome_unknown=order.is_outcome_unknown and not proven,
-        is_delayed=order.is_delayed and not proven,
-        probes=() if proven else order.probes,
-    )
+        _count(order, trade, 1)
 
 
-def _cancel_requested(order: Order, _: ev.OrderCancelRequested) -> Order:
-    return replace(order, version=order.version + 1, is_cancel_requested=True)
+def _settlement(order: Order, event: ev.SettlementEvent) -> None:
+    known = order.trades.get(event.trade_id)
+    if known is None:
+        known = Trade(trade_id=event.trade_id)
+        order.unsettled += 1
+    trade = known.claimed(event.SETTLEMENT, event.venue_time, event.tx_hash)
+    order.trades[event.trade_id] = trade
+    if trade.is_final and not known.is_final:
+        order.unsettled -= 1
+    if not trade.size or known.settlement is trade.settlement:
+        return
+    if known.is_live is not trade.is_live:
+        _count(order, trade, 1 if trade.is_live else -1)
+        if known.settlement is Settlement.CONFIRMED:
+            order.settled -= trade.size
+    elif trade.settlement is Settlement.CONFIRMED:
+        order.settled += trade.size
 
 
-def _cancel_refused(order: Order, _: ev.OrderCancelRefused) -> Order:
-    return replace(order, version=order.version + 1, is_cancel_requested=False)
+def _count(order: Order, trade: Trade, sign: int) -> None:
+    """Count one trade in, or out again when it is void."""
+    order.filled += sign * trade.size
+    order.cost += sign * trade.size * trade.price
+    order.fees += sign * trade.fee
+    if trade.settlement is Settlement.CONFIRMED:
+        order.settled += trade.size
 
 
-def _cancelled(order: Order, event: ev.OrderCancelled) -> Order:
+def _cancel_requested(order: Order, _: ev.OrderCancelRequested) -> None:
+    order.is_cancel_requested = True
+
+
+def _cancel_refused(order: Order, _: ev.OrderCancelRefused) -> None:
+    order.is_cancel_requested = False
+
+
+def _cancelled(order: Order, event: ev.OrderCancelled) -> None:
     ended = order.ended
     if ended is None or END_RANK[event.reason] > END_RANK[ended]:
-        ended = event.reason
-    return replace(
-        order,
-        version=order.version + 1,
-        ended=ended,
-        is_outcome_unknown=False,
-        is_delayed=False,
-        probes=(),
-    )
+        order.ended = event.reason
+    order.is_delayed = False
+    _proven(order)
 
 
-def _dust_closed(order: Order, event: ev.OrderDustClosed) -> Order:
-    dust = max(order.dust, event.tolerance)
-    return replace(order, version=order.version + 1, dust=dust)
+def _dust_closed(order: Order, event: ev.OrderDustClosed) -> None:
+    order.dust = max(order.dust, event.tolerance)
 
 
-def _never_placed(order: Order, _: ev.OrderNeverPlaced) -> Order:
-    return replace(
-        order,
-        version=order.version + 1,
-        is_never_placed=True,
-        is_outcome_unknown=False,
-    )
+def _never_placed(order: Order, _: ev.OrderNeverPlaced) -> None:
+    order.is_never_placed = True
+    order.is_outcome_unknown = False
 
 
-_EVOLVE: Final[dict[type[ev.Event], Callable[[Order, Any], Order]]] = {
+_ADVANCE: Final[dict[type[ev.Event], Callable[[Order, Any], None]]] = {
     ev.OrderRefused: _refused,
     ev.OrderResized: _resized,
     ev.OrderPrepared: _prepared,

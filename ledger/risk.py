@@ -4,16 +4,18 @@ Everything that may still cost money counts in full: open orders, unknown
 outcomes, fills that have not settled.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from typing import Final, Protocol
 
 import msgspec
 
 from ledger.intent import OrderIntent
-from ledger.market import Market, taker_fee
-from ledger.values import ZERO, Outcome, Side, TradingMode, text_of
+from ledger.market import Market
+from ledger.values import ONE, ZERO, Outcome, Side, TradingMode, text_of
+
+_SECOND: Final = timedelta(seconds=1)
 
 _CENT: Final = Decimal("0.01")
 """Sizes are signed with 2 decimals, so a capped size is cut to them."""
@@ -73,17 +75,16 @@ class ScopeUsage(msgspec.Struct):
 
     `gross` is the pUSD at risk: cost of positions plus reservations of open
     orders.
-    `day_pnl` is the profit after fees that was realised on `day`.
-    `requests` are the times of the latest requests, oldest first.
+    `day_pnl` is the profit after fees that was realised on `day`, the UTC day's
+    ordinal number.
     """
 
     gross: Decimal = ZERO
     open_orders: int = 0
     rejects: int = 0
     failures: int = 0
-    day: str = ""
+    day: int = 0
     day_pnl: Decimal = ZERO
-    requests: list[datetime] = []
 
 
 class ExposureView(Protocol):
@@ -93,6 +94,10 @@ class ExposureView(Protocol):
 
     def usage(self, scope: str) -> ScopeUsage:
         """What a scope uses: "account", "strategy:NAME" or "market:ID"."""
+        ...
+
+    def requests(self, scope: str) -> Sequence[datetime]:
+        """Times of the latest requests in a scope, oldest first."""
         ...
 
     def group_usage(self, markets: frozenset[str]) -> ScopeUsage:
@@ -194,37 +199,14 @@ class RiskManager:
         self, intent: OrderIntent, exposure: ExposureView, now: datetime
     ) -> _Breach | None:
         """Limits that no smaller size would satisfy."""
-        if exposure.mode is not TradingMode.NORMAL:
-            if exposure.mode is TradingMode.HALTED:
-                return ("halted", "ledger", "normal", "halted")
-            if intent.side is Side.BUY:
-                return ("reduce_only", "ledger", "normal", "reduce_only")
-        price = intent.price
+        if exposure.mode is TradingMode.HALTED:
+            return ("halted", "ledger", "normal", "halted")
+        if exposure.mode is TradingMode.REDUCE_ONLY and intent.side is Side.BUY:
+            return ("reduce_only", "ledger", "normal", "reduce_only")
         for scope in self._scopes_of(intent):
-            limits, name = scope.limits, scope.name
-            if limits.min_price is not None and price < limits.min_price:
-                return ("price_band", name, limits.min_price, price)
-            if limits.max_price is not None and price > limits.max_price:
-                return ("price_band", name, limits.max_price, price)
-            usage = scope.usage(exposure)
-            limit = limits.max_open_orders
-            if limit is not None and usage.open_orders >= limit:
-                return ("open_orders", name, limit, usage.open_orders)
-            limit = limits.max_consecutive_rejects
-            if limit is not None and usage.rejects >= limit:
-                return ("circuit_breaker_rejects", name, limit, usage.rejects)
-            limit = limits.max_consecutive_failures
-            if limit is not None and usage.failures >= limit:
-                return ("circuit_breaker_failures", name, limit, usage.failures)
-            limit = limits.max_orders_per_second
-            if limit is not None and len(usage.requests) >= limit:
-                age = now - usage.requests[-limit]
-                if age.total_seconds() < 1:
-                    return ("orders_per_second", name, limit, limit)
-            loss = limits.max_daily_loss
-            if loss is not None and usage.day == now.date().isoformat():
-                if -usage.day_pnl >= loss:
-                    return ("daily_loss", name, loss, -usage.day_pnl)
+            breach = _price_band(scope, intent.price) or _counters(scope, exposure, now)
+            if breach is not None:
+                return breach
         return None
 
     def _allowed_size(
@@ -240,47 +222,31 @@ class RiskManager:
     def _size_limits(
         self, intent: OrderIntent, exposure: ExposureView, market: Market
     ) -> list[tuple[Decimal, _Breach]]:
-        """Every size limit of the intent: the shares it allows, the evidence."""
-        wanted, price = intent.size, intent.price
+        """Every size limit the intent breaks: the shares it allows, the evidence."""
+        notional = intent.size * intent.price
         is_buy = intent.side is Side.BUY
         found: list[tuple[Decimal, _Breach]] = []
-        notional = wanted * price
         for scope in self._scopes_of(intent):
-            limits, name = scope.limits, scope.name
-            cap = limits.max_order_size
-            if cap is not None and wanted > cap:
-                found.append((cap, ("order_size", name, cap, wanted)))
-            cap = limits.max_order_notional
-            if cap is not None and notional > cap:
-                found.append((cap / price, ("order_notional", name, cap, notional)))
-            if not is_buy:
-                continue
-            cap = limits.max_position
-            if cap is not None:
-                held = exposure.position_with_open_buys(
-                    intent.strategy if scope.is_strategy else None,
-                    intent.market_id,
-                    intent.outcome,
-                )
-                if held + wanted > cap:
-                    breach = ("position", name, cap, held + wanted)
-                    found.append((cap - held, breach))
-            cap = limits.max_gross_exposure
-            if cap is not None:
-                gross = scope.usage(exposure).gross
-                if gross + notional > cap:
-                    breach = ("gross_exposure", name, cap, gross + notional)
-                    found.append(((cap - gross) / price, breach))
+            _order_limits(scope, intent, notional, found)
+            if is_buy:
+                _held_limits(scope, intent, notional, exposure, found)
         if is_buy:
             if self.config.check_cash:
-                found.extend(_cash_limit(intent, exposure, market, notional))
+                _cash_limit(intent, exposure, market, notional, found)
             return found
         sellable = exposure.sellable(intent.strategy, intent.market_id, intent.outcome)
-        if wanted > sellable:
-            found.append(
-                (sellable, ("settled_shares", intent.strategy, sellable, wanted))
-            )
+        if intent.size > sellable:
+            breach = ("settled_shares", intent.strategy, sellable, intent.size)
+            found.append((sellable, breach))
         return found
+
+    def rate_scopes(self, intent: OrderIntent) -> tuple[str, ...]:
+        """Names of the intent's scopes whose rate of orders is limited."""
+        return tuple(
+            scope.name
+            for scope in self._scopes_of(intent)
+            if scope.limits.max_orders_per_second is not None
+        )
 
     def _scopes_of(self, intent: OrderIntent) -> "tuple[_Scope, ...]":
         key = (intent.strategy, intent.market_id)
@@ -334,27 +300,96 @@ class _Scope:
             self.usage = lambda exposure: exposure.group_usage(markets)
 
 
+def _price_band(scope: _Scope, price: Decimal) -> _Breach | None:
+    low, high = scope.limits.min_price, scope.limits.max_price
+    if low is not None and price < low:
+        return ("price_band", scope.name, low, price)
+    if high is not None and price > high:
+        return ("price_band", scope.name, high, price)
+    return None
+
+
+def _counters(scope: _Scope, exposure: ExposureView, now: datetime) -> _Breach | None:
+    """Limits on numbers of orders, on failures in a row, on the day's loss."""
+    limits, usage = scope.limits, scope.usage(exposure)
+    for code, limit, value in (
+        ("open_orders", limits.max_open_orders, usage.open_orders),
+        ("circuit_breaker_rejects", limits.max_consecutive_rejects, usage.rejects),
+        ("circuit_breaker_failures", limits.max_consecutive_failures, usage.failures),
+    ):
+        if limit is not None and value >= limit:
+            return (code, scope.name, limit, value)
+    rate = limits.max_orders_per_second
+    if rate is not None:
+        times = exposure.requests(scope.name)
+        if len(times) >= rate and now - times[-rate] < _SECOND:
+            return ("orders_per_second", scope.name, rate, rate)
+    loss = limits.max_daily_loss
+    if loss is not None and usage.day == now.toordinal() and -usage.day_pnl >= loss:
+        return ("daily_loss", scope.name, loss, -usage.day_pnl)
+    return None
+
+
+def _order_limits(
+    scope: _Scope,
+    intent: OrderIntent,
+    notional: Decimal,
+    found: list[tuple[Decimal, _Breach]],
+) -> None:
+    limits, name = scope.limits, scope.name
+    cap = limits.max_order_size
+    if cap is not None and intent.size > cap:
+        found.append((cap, ("order_size", name, cap, intent.size)))
+    cap = limits.max_order_notional
+    if cap is not None and notional > cap:
+        breach = ("order_notional", name, cap, notional)
+        found.append((cap / intent.price, breach))
+
+
+def _held_limits(
+    scope: _Scope,
+    intent: OrderIntent,
+    notional: Decimal,
+    exposure: ExposureView,
+    found: list[tuple[Decimal, _Breach]],
+) -> None:
+    """What would be held after the BUY, open orders counted in full."""
+    limits, name = scope.limits, scope.name
+    cap = limits.max_position
+    if cap is not None:
+        strategy = intent.strategy if scope.is_strategy else None
+        held = exposure.position_with_open_buys(
+            strategy, intent.market_id, intent.outcome
+        )
+        if held + intent.size > cap:
+            found.append((cap - held, ("position", name, cap, held + intent.size)))
+    cap = limits.max_gross_exposure
+    if cap is not None:
+        gross = scope.usage(exposure).gross
+        if gross + notional > cap:
+            breach = ("gross_exposure", name, cap, gross + notional)
+            found.append(((cap - gross) / intent.price, breach))
+
+
 def _cash_limit(
-    intent: OrderIntent, exposure: ExposureView, market: Market, notional: Decimal
-) -> list[tuple[Decimal, _Breach]]:
-    fee = reserved_fee(intent.size, intent.price, market.fee_rate, intent.post_only)
-    free, needed = exposure.free_cash(), notional + fee
-    if needed <= free:
-        return []
-    allowed = max(ZERO, intent.size * free / needed)
-    return [(allowed, ("cash", "account", free, needed))]
+    intent: OrderIntent,
+    exposure: ExposureView,
+    market: Market,
+    notional: Decimal,
+    found: list[tuple[Decimal, _Breach]],
+) -> None:
+    fee = fee_per_share(intent.price, market.fee_rate, post_only=intent.post_only)
+    free, needed = exposure.free_cash(), notional + intent.size * fee
+    if needed > free:
+        allowed = max(ZERO, intent.size * free / needed)
+        found.append((allowed, ("cash", "account", free, needed)))
 
 
-def reserved_fee(
-    size: Decimal,
-    price: Decimal,
-    rate: Decimal,
-    post_only: bool,  # noqa: FBT001
-) -> Decimal:
-    """The most an order may pay in fees at its limit, in pUSD."""
+def fee_per_share(price: Decimal, rate: Decimal, *, post_only: bool) -> Decimal:
+    """The fee a share may cost at its limit, in pUSD, unrounded: an upper bound."""
     if post_only or not rate:
         return ZERO
-    return taker_fee(size, price, rate)
+    return rate * price * (ONE - price)
 
 
 def _refused(breach: _Breach) -> RiskDecision:

@@ -6,21 +6,24 @@ A closed order leaves memory; it is loaded from its stream when a late fact
 arrives.
 """
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ledger import events as ev
 from ledger.intent import OrderIntent
 from ledger.market import Market
-from ledger.order import Order, Trade, evolve, requested
+from ledger.order import Order, advance, requested
 from ledger.position import (
     Movement,
     Position,
     PositionKey,
+    Totals,
     merge_leg,
     redemption,
     resolution,
@@ -29,7 +32,7 @@ from ledger.position import (
     transfer,
 )
 from ledger.reconcile import Believed
-from ledger.risk import ScopeUsage, reserved_fee
+from ledger.risk import ScopeUsage, fee_per_share
 from ledger.values import ZERO, Outcome, Settlement, Side, TradingMode
 
 STATE_VERSION: Final = 1
@@ -43,13 +46,12 @@ _KEEP_CLOSED: Final = 1024
 """Orders kept after closing: their last events may not be readable on disk yet."""
 
 
-class Reservation(msgspec.Struct, frozen=True, array_like=True):
+class Reservation(NamedTuple):
     """What one order holds back: pUSD, shares to be bought, shares to be sold."""
 
     cash: Decimal = ZERO
     buys: Decimal = ZERO
     sells: Decimal = ZERO
-    is_open: bool = False
 
 
 NOTHING: Final = Reservation()
@@ -59,11 +61,15 @@ def reservation_of(order: Order) -> Reservation:
     """What an order holds back; unknown outcomes count in full."""
     resting = order.resting
     if resting <= ZERO:
-        return Reservation(is_open=True) if order.done_reason is None else NOTHING
+        return NOTHING
     if order.side is Side.SELL:
-        return Reservation(ZERO, ZERO, resting, is_open=True)
-    fee = reserved_fee(resting, order.price, order.fee_rate, order.post_only)
-    return Reservation(resting * order.price + fee, resting, ZERO, is_open=True)
+        return Reservation(ZERO, ZERO, resting)
+    return Reservation(resting * _cash_per_share(order), resting, ZERO)
+
+
+def _cash_per_share(order: Order) -> Decimal:
+    fee = fee_per_share(order.price, order.fee_rate, post_only=order.post_only)
+    return order.price + fee
 
 
 class Holding(msgspec.Struct):
@@ -72,6 +78,23 @@ class Holding(msgspec.Struct):
     position: Position
     open_buys: Decimal = ZERO
     open_sells: Decimal = ZERO
+
+
+class _Line:
+    """Where an open order counts, and what it holds back at the moment."""
+
+    __slots__ = ("holding", "is_open", "per_share", "shares", "usages")
+
+    def __init__(
+        self, order: Order, holding: Holding, usages: tuple[ScopeUsage, ...]
+    ) -> None:
+        self.holding = holding
+        self.usages = usages
+        self.per_share = ZERO
+        if order.side is Side.BUY:
+            self.per_share = _cash_per_share(order)
+        self.shares = ZERO
+        self.is_open = False
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +148,8 @@ class LedgerState:
         self.payouts: dict[str, tuple[Decimal, Decimal]] = {}
         self.versions: dict[str, int] = {}
         self._load_order = load_order
-        self._reservations: dict[str, Reservation] = {}
+        self._lines: dict[str, _Line] = {}
+        self._requests: dict[str, deque[datetime]] = {}
         self._scopes_of: dict[tuple[str, str], tuple[ScopeUsage, ...]] = {}
         self._by_token: dict[tuple[str, Outcome], list[Holding]] = {}
 
@@ -134,7 +158,7 @@ class LedgerState:
     def apply(self, stream: str, version: int, event: ev.Event) -> Order | None:
         """Apply the next event of the log; the order's new state, if it is one's."""
         self.position += 1
-        if stream[:6] == "order-":
+        if stream.startswith("order-"):
             return self._apply_order(stream[6:], version, event)
         self.versions[stream] = version
         handler = _HANDLERS.get(type(event))
@@ -143,131 +167,138 @@ class LedgerState:
         return None
 
     def _apply_order(self, order_id: str, version: int, event: ev.Event) -> Order:
-        before = self.orders.get(order_id)
         kind = type(event)
         if kind is ev.OrderRequested:
-            assert isinstance(event, ev.OrderRequested)
-            after = requested(order_id, event)
-            self._count_request(after)
+            order = requested(order_id, event)  # type: ignore[arg-type]
+            self.orders[order_id] = order
+            self._reserve(self._line(order), order)
+            return order
+        known = self.orders.get(order_id)
+        order = known if known is not None else self._reopened(order_id, version)
+        if kind in _FILLS:
+            self._apply_trade(order, event)  # type: ignore[arg-type]
+        elif kind is ev.OrderPrepared:
+            size = order.size
+            advance(order, event)
+            self.by_venue_id[order.venue_order_id] = order_id
+            if order.size != size:
+                self._reserve(self._line(order), order)
         else:
-            if before is None:
-                before = self.closed.pop(order_id, None)
-            if before is None:
-                before = self._load_order(order_id, version)
-            after = evolve(before, event)
-            if isinstance(event, (ev.FillMatched, ev.SettlementEvent)):
-                self._apply_trade(
-                    after,
-                    before.trades.get(event.trade_id),
-                    after.trades[event.trade_id],
-                    event,
-                )
-            if kind in _COUNTED:
-                self._count_outcome(before, kind)
-        if kind not in _NO_RESERVATION or self._was_disproved(before):
-            self._reserve(after)
-        if after.is_closed:
-            self.orders.pop(order_id, None)
-            self.by_venue_id.pop(after.venue_order_id, None)
-            self.closed[order_id] = after
-            if len(self.closed) > _KEEP_CLOSED:
-                del self.closed[next(iter(self.closed))]
-        else:
-            self.orders[order_id] = after
-            if after.venue_order_id:
-                self.by_venue_id[after.venue_order_id] = order_id
-        return after
+            self._apply_rest(order, event)
+        if order.is_closed:
+            self._close(order)
+        return order
 
-    @staticmethod
-    def _was_disproved(before: Order | None) -> bool:
-        return before is not None and (
-            before.refusal is not None or before.is_never_placed
-        )
+    def _apply_rest(self, order: Order, event: ev.Event) -> None:
+        """Apply an event about the order alone, and count what it says."""
+        line = self._line(order)
+        was_disproved = order.refusal is not None or order.is_never_placed
+        advance(order, event)
+        kind = type(event)
+        if kind is ev.OrderPlaced:
+            for usage in line.usages:
+                usage.rejects = usage.failures = 0
+            if not was_disproved:
+                return  # what is held back stays as it was
+        elif kind is ev.OrderOutcomeUnknown:
+            _count_failure(line)
+        elif kind is ev.OrderRejected:
+            for usage in line.usages:
+                usage.rejects += 1
+        self._reserve(line, order)
 
-    def _reserve(self, order: Order) -> None:
+    def _reopened(self, order_id: str, version: int) -> Order:
+        """Bring a closed order back: something is said of it after its end."""
+        order = self.closed.pop(order_id, None)
+        if order is None:
+            order = self._load_order(order_id, version)
+        self.orders[order_id] = order
+        if order.venue_order_id:
+            self.by_venue_id[order.venue_order_id] = order_id
+        return order
+
+    def _close(self, order: Order) -> None:
+        """Let an order go from memory that nobody owes a word on."""
+        order_id = order.order_id
+        self.orders.pop(order_id, None)
+        self._lines.pop(order_id, None)
+        self.by_venue_id.pop(order.venue_order_id, None)
+        self.closed[order_id] = order
+        if len(self.closed) > _KEEP_CLOSED:
+            del self.closed[next(iter(self.closed))]
+
+    def _line(self, order: Order) -> _Line:
+        line = self._lines.get(order.order_id)
+        if line is None:
+            key = PositionKey(order.strategy, order.market_id, order.outcome)
+            usages = self.usages(order.strategy, order.market_id)
+            line = _Line(order, self.holding(key), usages)
+            self._lines[order.order_id] = line
+        return line
+
+    def _reserve(self, line: _Line, order: Order) -> None:
         """Replace what the order held back by what it holds back now."""
-        held = self._reservations.get(order.order_id, NOTHING)
-        now = reservation_of(order)
-        if now == held:
-            return
-        if now is NOTHING:
-            del self._reservations[order.order_id]
-        else:
-            self._reservations[order.order_id] = now
-        self._hold(
-            PositionKey(order.strategy, order.market_id, order.outcome),
-            now.cash - held.cash,
-            now.buys - held.buys,
-            now.sells - held.sells,
-            now.is_open - held.is_open,
-        )
+        is_open = order.done_reason is None
+        shares = order.size - order.matched if is_open else ZERO
+        if shares != line.shares:
+            more = shares - line.shares
+            line.shares = shares
+            if order.side is Side.SELL:
+                line.holding.open_sells += more
+            else:
+                line.holding.open_buys += more
+                cash = more * line.per_share
+                self.reserved_cash += cash
+                for usage in line.usages:
+                    usage.gross += cash
+        if is_open is not line.is_open:
+            line.is_open = is_open
+            opened = 1 if is_open else -1
+            for usage in line.usages:
+                usage.open_orders += opened
 
     def _apply_trade(
-        self, order: Order, before: Trade | None, after: Trade, event: ev.Event
+        self, order: Order, event: ev.FillMatched | ev.SettlementEvent
     ) -> None:
-        """Move position and cash by what one trade's news changes."""
+        """Move order, position and cash by what one trade's news changes."""
+        before = order.trades.get(event.trade_id)
+        advance(order, event)
+        after = order.trades[event.trade_id]
+        line = self._line(order)
+        if type(event) is ev.FillMatched:
+            self._reserve(line, order)
+        elif type(event) is ev.FillVoided:
+            _count_failure(line)
         was_live = before is not None and before.is_live
-        is_confirmed = after.settlement is Settlement.CONFIRMED
-        if not was_live and not after.is_live:
+        is_live = after.is_live
+        if not was_live and not is_live:
             return
-        key = PositionKey(order.strategy, order.market_id, order.outcome)
-        position = self.holding(key).position
+        position = line.holding.position
         name = f"{after.trade_id}/{order.order_id}"
-        if was_live and after.is_live:
-            if is_confirmed:
+        if was_live and is_live:
+            if after.settlement is Settlement.CONFIRMED:
                 position.settle(name)
             return
-        cost, pnl = self._marks(position)
+        totals = position.totals
         move = trade_movement(order.side, after.size, after.price, after.fee)
-        signed = move.amount if order.side is Side.SELL else -move.amount
-        if after.is_live:
-            position.book(name, move, is_settled=is_confirmed)
-            self.cash += signed - move.fee
+        cash = -move.amount - move.fee
+        if order.side is Side.SELL:
+            cash = move.amount - move.fee
+        if is_live:
+            is_settled = after.settlement is Settlement.CONFIRMED
+            position.book(name, move, is_settled=is_settled)
+            self.cash += cash
         else:
             position.void(name, move)
-            self.cash -= signed - move.fee
-        self._post(position, cost, pnl, event)
+            self.cash -= cash
+        _post(line.usages, totals, position.totals, event)
 
     def _move(self, key: PositionKey, move: Movement, event: ev.Event) -> None:
         position = self.holding(key).position
-        cost, pnl = self._marks(position)
-        position.move(move)
-        self._post(position, cost, pnl, event)
-
-    @staticmethod
-    def _marks(position: Position) -> tuple[Decimal, Decimal]:
         totals = position.totals
-        return totals.cost, totals.realized_pnl - totals.fees
-
-    def _post(
-        self, position: Position, cost: Decimal, pnl: Decimal, event: ev.Event
-    ) -> None:
-        """Carry a position's change over to the scopes that count it."""
-        new_cost, new_pnl = self._marks(position)
-        moved, earned = new_cost - cost, new_pnl - pnl
-        day = event.at.date().isoformat() if earned else ""
-        for usage in self.usages(position.strategy, position.market_id):
-            usage.gross += moved
-            if earned:
-                if usage.day != day:
-                    usage.day, usage.day_pnl = day, ZERO
-                usage.day_pnl += earned
-
-    def _count_request(self, order: Order) -> None:
-        for usage in self.usages(order.strategy, order.market_id):
-            usage.requests.append(order.requested_at)
-            if len(usage.requests) > 2 * _KEEP_REQUESTS:
-                del usage.requests[:_KEEP_REQUESTS]
-
-    def _count_outcome(self, before: Order, kind: type[ev.Event]) -> None:
-        """Count consecutive rejects and failures; an acceptance ends the row."""
-        for usage in self.usages(before.strategy, before.market_id):
-            if kind is ev.OrderPlaced:
-                usage.rejects = usage.failures = 0
-            elif kind is ev.OrderRejected:
-                usage.rejects += 1
-            else:
-                usage.failures += 1
+        position.move(move)
+        usages = self.usages(key.strategy, key.market_id)
+        _post(usages, totals, position.totals, event)
 
     # Account, reconciliation, system
 
@@ -345,6 +376,21 @@ class LedgerState:
 
     # What the risk check reads
 
+    def count_request(self, scopes: Iterable[str], at: datetime) -> None:
+        """Note the time of a request in the scopes whose rate is limited.
+
+        Not part of the fold: a rate's window is shorter than any restart.
+        """
+        for scope in scopes:
+            times = self._requests.get(scope)
+            if times is None:
+                times = self._requests[scope] = deque(maxlen=_KEEP_REQUESTS)
+            times.append(at)
+
+    def requests(self, scope: str) -> Sequence[datetime]:
+        """Times of the latest requests in a scope, oldest first."""
+        return self._requests.get(scope, ())
+
     def usages(self, strategy: str, market_id: str) -> tuple[ScopeUsage, ...]:
         """The three scopes every order counts in."""
         key = (strategy, market_id)
@@ -367,7 +413,7 @@ class LedgerState:
     def group_usage(self, markets: frozenset[str]) -> ScopeUsage:
         """The sum over markets; days and rows of failures count at their worst."""
         usages = [self.usage(f"market:{market}") for market in sorted(markets)]
-        day = max((usage.day for usage in usages), default="")
+        day = max((usage.day for usage in usages), default=0)
         return ScopeUsage(
             gross=sum((usage.gross for usage in usages), ZERO),
             open_orders=sum(usage.open_orders for usage in usages),
@@ -375,7 +421,6 @@ class LedgerState:
             failures=max((usage.failures for usage in usages), default=0),
             day=day,
             day_pnl=sum((u.day_pnl for u in usages if u.day == day), ZERO),
-            requests=sorted(at for u in usages for at in u.requests),
         )
 
     def holding(self, key: PositionKey) -> Holding:
@@ -424,8 +469,8 @@ class LedgerState:
         key = PositionKey(intent.strategy, intent.market_id, intent.outcome)
         cash, buys, sells = ZERO, ZERO, size
         if intent.side is Side.BUY:
-            fee = reserved_fee(size, intent.price, fee_rate, intent.post_only)
-            cash, buys, sells = size * intent.price + fee, size, ZERO
+            fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
+            cash, buys, sells = size * (intent.price + fee), size, ZERO
         self._hold(key, cash, buys, sells, 1)
         try:
             yield
@@ -483,41 +528,49 @@ class LedgerState:
         self.orders, self.scopes, self.drifts = kept.orders, kept.scopes, kept.drifts
         self.markets, self.payouts = kept.markets, kept.payouts
         self.versions = kept.versions
-        for line in kept.holdings:
-            self.holdings[line.position.key] = line
-            token = (line.position.market_id, line.position.outcome)
-            self._by_token.setdefault(token, []).append(line)
+        for holding in kept.holdings:
+            self.holdings[holding.position.key] = holding
+            token = (holding.position.market_id, holding.position.outcome)
+            self._by_token.setdefault(token, []).append(holding)
         for order in kept.orders.values():
             if order.venue_order_id:
                 self.by_venue_id[order.venue_order_id] = order.order_id
+            # The sums came with the checkpoint; only who holds what is rebuilt.
+            line = self._line(order)
             held = reservation_of(order)
-            if held != NOTHING:
-                self._reservations[order.order_id] = held
+            line.shares = held.buys + held.sells
+            line.is_open = order.done_reason is None
         return True
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 _DECODER: Final = msgspec.msgpack.Decoder(Snapshot)
 
-_NO_RESERVATION: Final = frozenset(
-    {
-        ev.OrderOutcomeUnknown,
-        ev.OrderProbed,
-        ev.OrderPlaced,
-        ev.FillMined,
-        ev.FillRetrying,
-        ev.FillConfirmed,
-        ev.FillVoided,
-        ev.OrderCancelRequested,
-        ev.OrderCancelRefused,
-    }
+_FILLS: Final = frozenset(
+    {ev.FillMatched, ev.FillMined, ev.FillRetrying, ev.FillConfirmed, ev.FillVoided}
 )
-"""Events after which an order still holds back what it did before."""
 
-_COUNTED: Final = frozenset(
-    {ev.OrderPlaced, ev.OrderRejected, ev.OrderOutcomeUnknown, ev.FillVoided}
-)
-"""Events that feed the circuit breaker: unknown outcomes and voids are failures."""
+
+def _count_failure(line: _Line) -> None:
+    """An unknown outcome or a void trade: an acceptance ends the row."""
+    for usage in line.usages:
+        usage.failures += 1
+
+
+def _post(
+    usages: tuple[ScopeUsage, ...], before: Totals, after: Totals, event: ev.Event
+) -> None:
+    """Carry a position's change over to the scopes that count it."""
+    spent = after.cost - before.cost
+    earned = after.realized_pnl - before.realized_pnl - after.fees + before.fees
+    day = event.at.toordinal() if earned else 0
+    for usage in usages:
+        usage.gross += spent
+        if earned:
+            if usage.day != day:
+                usage.day, usage.day_pnl = day, ZERO
+            usage.day_pnl += earned
+
 
 _HANDLERS: Final[dict[type[ev.Event], Callable[[LedgerState, Any], None]]] = {
     ev.PositionTraded: LedgerState._on_traded,  # noqa: SLF001

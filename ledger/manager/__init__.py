@@ -22,7 +22,7 @@ from ledger.manager.results import (
     OrderError,
     OrderResult,
 )
-from ledger.order import Order
+from ledger.order import Order, snapshot
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
 from ledger.values import Phase
@@ -96,4 +96,4 @@ class OrderManager:
     def open_orders(self) -> list[Order]:
         """Orders that may still match, oldest first."""
         orders = self.journal.state.orders.values()
-        return [order for order in orders if order.phase is not Phase.DONE]
+        return [snapshot(order) for order in orders if order.phase is not Phase.DONE]

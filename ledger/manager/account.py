@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from ledger import events as ev
-from ledger.errors import CommandRefusedError, InvalidInputError
+from ledger.errors import CommandRefusedError, InvalidInputError, unknown_market
 from ledger.manager.desk import Desk
 from ledger.market import Market
 from ledger.recorded import Identity, NewEvent
@@ -179,9 +179,7 @@ class AccountDesk:
     def _known(self, market_id: str, size: Decimal) -> Market:
         market = self._state.markets.get(market_id)
         if market is None:
-            raise InvalidInputError(
-                "market_id", f"{market_id!r} is not known", code="unknown_market"
-            )
+            raise unknown_market(market_id)
         if size <= ZERO:
             field = "size"
             raise InvalidInputError(field, "must be above 0")

@@ -7,6 +7,7 @@ from ledger.errors import CommandRefusedError, UnknownOrderError
 from ledger.manager.desk import Desk
 from ledger.manager.resolver import Resolver
 from ledger.manager.results import OrderError, OrderResult, cancel_result, failure
+from ledger.order import snapshot
 from ledger.values import Phase
 
 
@@ -44,21 +45,22 @@ class Cancellation:
         except UnknownOrderError as error:
             return failure(error)
         except CommandRefusedError as error:
-            return failure(error, self._desk.journal.order(order_id))
+            return failure(error, snapshot(self._desk.journal.order(order_id)))
         posting = self._desk.posting.get(order_id)
         if posting is not None:
             await posting
             order = self._desk.journal.order(order_id)
             if order.phase is Phase.DONE:
-                return cancel_result(order)
+                return cancel_result(snapshot(order))
         return await self._cancel_at_venue(order_id)
 
     async def _cancel_at_venue(self, order_id: str) -> OrderResult:
         order = self._desk.journal.order(order_id)
         answer = await self._ask_cancel(order.venue_order_id)
-        order = await self._desk.record(order_id, answer, self._desk.meta("post"))
+        await self._desk.record(order_id, answer, self._desk.meta("post"))
         if answer.outcome is not CancelOutcome.CANCELED:
-            order = await self._resolver.look_up(order_id)
+            await self._resolver.look_up(order_id)
+        order = snapshot(self._desk.journal.order(order_id))
         if order.phase is Phase.DONE:
             self._desk.log.info("order_cancelled", order_id=order_id)
             return cancel_result(order)

@@ -7,12 +7,12 @@ import structlog
 
 from ledger import events as ev
 from ledger.clock import Clock
-from ledger.decide import Meta, decide, discrepancies
+from ledger.decide import Meta, SettlementSeen, decide, discrepancies
+from ledger.intent import UserFill
 from ledger.manager.journal import Journal
 from ledger.manager.metrics import Metrics
 from ledger.manager.results import ManagerConfig
 from ledger.order import Order
-from ledger.recorded import NewEvent
 from ledger.venue import ExecutorInterface
 
 
@@ -39,7 +39,7 @@ class Desk:
         self.rng = rng
         self.config = config
         self.metrics = metrics
-        self.log = structlog.get_logger("ledger.manager")
+        self.log = structlog.get_logger("ledger.manager").bind()
         self.posting: dict[str, asyncio.Future[None]] = {}
 
     def meta(self, source: str, *, actor: str = "system", causation: str = "") -> Meta:
@@ -48,14 +48,14 @@ class Desk:
             at=self.clock.now(), actor=actor, source=source, causation=causation
         )
 
-    async def record(self, order_id: str, fact: object, meta: Meta) -> Order:
+    async def record(self, order_id: str, fact: object, meta: Meta) -> bool:
         """Decide what a fact means, append it, wait until it is durable.
 
         State is read and moved without a pause in between, so that two facts
         about one order are never decided on the same state.
 
         Returns:
-            The order after it; the very same object when the fact was no news.
+            Whether the fact was news.
 
         Raises:
             UnknownOrderError: there is no such order.
@@ -65,17 +65,25 @@ class Desk:
         order = self.journal.order(order_id)
         events = decide(order, fact, meta)
         if not events:
-            return order
-        stream = ev.order_stream(order_id)
-        first = order.version + 1
-        await self.journal.append(
-            [NewEvent(stream, n, event) for n, event in enumerate(events, first)]
-        )
-        after = self.journal.order(order_id)
-        if after.matched > after.size or len(after.trades) > 0:
-            for kind, subject, detail in discrepancies(order, after):
-                await self.open_drift(kind, subject, detail)
-        return after
+            return False
+        await self.journal.append_order(order, events)
+        return True
+
+    async def record_trade(
+        self, order_id: str, fact: UserFill | SettlementSeen, meta: Meta
+    ) -> bool:
+        """As `record`, for news of one trade; contradictions are raised."""
+        order = self.journal.order(order_id)
+        events = decide(order, fact, meta)
+        if not events:
+            return False
+        matched, before = order.matched, order.trades.get(fact.trade_id)
+        after = await self.journal.append_order(order, events)
+        for kind, subject, detail in discrepancies(
+            after, fact.trade_id, matched, before
+        ):
+            await self.open_drift(kind, subject, detail)
+        return True
 
     async def open_drift(self, kind: str, subject: str, detail: dict[str, str]) -> None:
         """Record a disagreement; once, until it is closed."""

@@ -3,7 +3,7 @@
 from ledger.decide import SettlementSeen
 from ledger.intent import UserFill
 from ledger.manager.desk import Desk
-from ledger.order import Order, Trade
+from ledger.order import Order, Trade, snapshot
 from ledger.values import OrderStatus, Settlement
 from ledger.venue import VenueFact
 
@@ -32,19 +32,16 @@ class Following:
                 f"{fill.trade_id}/{order.order_id}",
                 {"size": str(fill.size), "price": str(fill.price)},
             )
-        before = self._desk.journal.order(order.order_id)
         meta = self._desk.meta(source, causation=fill.trade_id)
-        after = await self._desk.record(order.order_id, fill, meta)
-        if after is not before:
+        if await self._desk.record_trade(order.order_id, fill, meta):
             self._desk.log.info(
                 "order_fill",
                 order_id=order.order_id,
                 trade_id=fill.trade_id,
                 size=fill.size,
                 price=fill.price,
-                status=str(after.status),
             )
-        return after
+        return snapshot(self._desk.journal.order(order.order_id))
 
     async def on_chain_confirmation(  # noqa: PLR0913
         self,
@@ -69,17 +66,18 @@ class Following:
         Raises:
             UnknownOrderError: there is no such order.
         """
-        order = self._desk.journal.order(order_id)
         fact = SettlementSeen(
             trade_id=trade_id, status=status, venue_time=venue_time, tx_hash=tx_hash
         )
         meta = self._desk.meta(source, causation=trade_id)
-        after = await self._desk.record(order_id, fact, meta)
-        if after.status is OrderStatus.CONFIRMED and after is not order:
-            self._desk.log.info("order_confirmed", order_id=order_id)
-        elif after.status is OrderStatus.FAILED:
+        is_news = await self._desk.record_trade(order_id, fact, meta)
+        order = self._desk.journal.order(order_id)
+        if is_news and status is Settlement.CONFIRMED:
+            if order.status is OrderStatus.CONFIRMED:
+                self._desk.log.info("order_confirmed", order_id=order_id)
+        elif is_news and status is Settlement.FAILED:
             self._desk.log.warning("order_failed", order_id=order_id, trade_id=trade_id)
-        return after
+        return snapshot(order)
 
     async def apply(self, seen: VenueFact) -> Order | None:
         """Record something the venue said on its own."""
@@ -100,8 +98,8 @@ class Following:
                 venue_time=seen.fact.venue_time,
                 source=seen.source,
             )
-        meta = self._desk.meta(seen.source)
-        return await self._desk.record(order.order_id, seen.fact, meta)
+        await self._desk.record(order.order_id, seen.fact, self._desk.meta(seen.source))
+        return snapshot(self._desk.journal.order(order.order_id))
 
     async def _orphan(self, fill: UserFill) -> None:
         detail = {

@@ -68,6 +68,12 @@ class Journal:
         for listener in self.on_recorded:
             listener(events)
 
+    async def append_order(self, order: Order, events: Sequence[Event]) -> Order:
+        """Record what was just decided about one order; the order after it."""
+        stream, first = order_stream(order.order_id), order.version + 1
+        await self.append([NewEvent(stream, n, e) for n, e in enumerate(events, first)])
+        return self.order(order.order_id)
+
     async def append_to(self, stream: str, *events: Event) -> None:
         """Record events of a stream that is not an order's."""
         version = self.state.versions.get(stream, 0)
@@ -88,6 +94,9 @@ class Journal:
 
     def order(self, order_id: str) -> Order:
         """One order's state, from memory or from its stream.
+
+        What comes from memory changes with the next event: hand a `snapshot`
+        of it out.
 
         Raises:
             UnknownOrderError: there is none of that id.

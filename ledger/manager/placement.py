@@ -15,12 +15,14 @@ from ledger.errors import (
     InvalidInputError,
     PreparationError,
     VenueRejectedError,
+    unknown_market,
+    unknown_strategy,
 )
 from ledger.intent import OrderIntent
 from ledger.manager.desk import Desk
 from ledger.manager.results import BookSource, OrderResult, failure, result_of
 from ledger.market import Market
-from ledger.order import Order
+from ledger.order import snapshot
 from ledger.recorded import Identity, NewEvent
 from ledger.risk import RiskDecision, RiskManager
 from ledger.slippage import INSUFFICIENT_LIQUIDITY, SlippageGuard, SlippageResult
@@ -104,7 +106,7 @@ class Placement:
         return msgspec.structs.replace(result, deduplicated=True)
 
     def _same_as_stored(self, fingerprint: str, known: Identity) -> OrderResult:
-        order = self._desk.journal.order(known.order_id)
+        order = snapshot(self._desk.journal.order(known.order_id))
         if fingerprint != known.fingerprint:
             conflict = IdempotencyConflictError(known.idempotency_key, known.order_id)
             return failure(conflict, order)
@@ -159,22 +161,17 @@ class Placement:
         """Check what only the ledger can: names it knows, grid, time."""
         known = self._desk.config.strategies
         if known and intent.strategy not in known:
-            raise InvalidInputError(
-                "strategy", f"{intent.strategy!r} is not known", code="unknown_strategy"
-            )
+            raise unknown_strategy(intent.strategy)
         if market is None:
-            raise InvalidInputError(
-                "market_id", f"{intent.market_id!r} is not known", code="unknown_market"
-            )
+            raise unknown_market(intent.market_id)
         if not market.is_on_grid(intent.price):
-            raise InvalidInputError(
-                "price",
-                f"{text_of(intent.price)} is not a multiple of the tick "
-                f"{text_of(market.tick_size)} between it and 1 minus it",
-                code="invalid_price",
-            )
+            tick = text_of(market.tick_size)
+            reason = f"must be a multiple of the tick {tick}, from it to 1 minus it"
+            field = "price"
+            raise InvalidInputError(field, reason, code="invalid_price")
         if intent.expires_at is not None and intent.expires_at <= now:
-            raise InvalidInputError("expires_at", "lies in the past", code="expired")
+            field, reason = "expires_at", "lies in the past"
+            raise InvalidInputError(field, reason, code="expired")
         return market
 
     def _check_slippage(
@@ -224,7 +221,7 @@ class Placement:
         with self._state.hold(intent, size, market.fee_rate):
             return await self._desk.executor.prepare(request)
 
-    async def _record_prepared(  # noqa: PLR0913
+    async def _record_prepared(  # noqa: PLR0913, PLR0917
         self,
         order_id: str,
         request: ev.OrderRequested,
@@ -277,7 +274,7 @@ class Placement:
             self._desk.posted(order_id)
             raise
 
-    async def _refuse(  # noqa: PLR0913
+    async def _refuse(  # noqa: PLR0913, PLR0917
         self,
         order_id: str,
         request: ev.OrderRequested,
@@ -305,7 +302,7 @@ class Placement:
         self._desk.log.info(
             "order_rejected", order_id=order_id, by=by, code=code, text=text
         )
-        return result_of(self._desk.journal.order(order_id))
+        return result_of(snapshot(self._desk.journal.order(order_id)))
 
     async def post(
         self, order_id: str, prepared: PreparedOrder, requested_at: datetime
@@ -313,11 +310,11 @@ class Placement:
         """Post the stored bytes, record the answer, let waiting cancels go on."""
         try:
             answer = await self._answer(prepared, requested_at)
-            order = await self._desk.record(order_id, answer, self._desk.meta("post"))
+            await self._desk.record(order_id, answer, self._desk.meta("post"))
         finally:
             self._desk.posted(order_id)
-        self._report_post(order, answer)
-        return result_of(order, answer)
+        self._report_post(order_id, answer)
+        return result_of(snapshot(self._desk.journal.order(order_id)), answer)
 
     async def _answer(
         self, prepared: PreparedOrder, requested_at: datetime
@@ -365,24 +362,22 @@ class Placement:
     def _age_ms(self, since: datetime) -> float:
         return (self._desk.clock.now() - since).total_seconds() * 1000
 
-    def _report_post(self, order: Order, answer: PostAnswered) -> None:
+    def _report_post(self, order_id: str, answer: PostAnswered) -> None:
         outcome = answer.outcome
         self._desk.metrics.count("posts", outcome=str(outcome))
         if outcome in (PostOutcome.REFUSED, PostOutcome.NOT_PROCESSED):
             self._desk.log.warning(
                 "order_rejected",
-                order_id=order.order_id,
+                order_id=order_id,
                 code=answer.code,
                 text=answer.text,
             )
         elif outcome is PostOutcome.UNKNOWN:
             self._desk.log.warning(
-                "order.outcome_unknown", order_id=order.order_id, text=answer.text
+                "order.outcome_unknown", order_id=order_id, text=answer.text
             )
         else:
-            self._desk.log.info(
-                "order_placed", order_id=order.order_id, status=str(order.status)
-            )
+            self._desk.log.info("order_placed", order_id=order_id)
 
 
 def _requested(

@@ -18,7 +18,6 @@ from ledger.decide import (
 from ledger.errors import EvidenceMissingError, UnknownOrderError, VenueError
 from ledger.manager.desk import Desk
 from ledger.manager.following import Following
-from ledger.order import Order
 from ledger.venue import PreparedOrder
 
 _SWEEP_MARGIN = timedelta(seconds=60)
@@ -87,7 +86,7 @@ class Resolver:
             await self._following.on_fill(fill, source="sweep")
         return trades.complete
 
-    async def look_up(self, order_id: str) -> Order:
+    async def look_up(self, order_id: str) -> None:
         """Ask for one order by id; only an answer counts."""
         journal = self._desk.journal
         order = journal.order(order_id)
@@ -97,13 +96,13 @@ class Resolver:
             self._desk.log.warning(
                 "order.lookup_failed", order_id=order_id, text=str(error)
             )
-            return journal.order(order_id)
+            return
         meta = self._desk.meta("lookup")
-        order = await self._desk.record(order_id, found, meta)
-        if found.found is LookupFound.MATCHED and found.size_matched == order.matched:
+        await self._desk.record(order_id, found, meta)
+        matched = journal.order(order_id).matched
+        if found.found is LookupFound.MATCHED and found.size_matched == matched:
             dust = DustSeen(tolerance=self._desk.config.dust_tolerance)
-            order = await self._desk.record(order_id, dust, meta)
-        return order
+            await self._desk.record(order_id, dust, meta)
 
     async def _conclude(self, order_id: str, post_again: PostAgain) -> None:
         """Post an order again that the venue does not know, or give it up."""
