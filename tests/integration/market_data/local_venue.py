@@ -23,6 +23,7 @@ class TestClock:
 
     def __init__(self) -> None:
         self.slept: list[float] = []
+        self.ahead_sec = 0.0
         self._ticks = 0
 
     def now(self) -> datetime:
@@ -30,7 +31,7 @@ class TestClock:
         return START + timedelta(milliseconds=self._ticks)
 
     def monotonic(self) -> float:
-        return monotonic()
+        return monotonic() + self.ahead_sec
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -36,22 +36,25 @@ async def taken(
     clock: TestClock | None = None,
     with_rest: bool = True,
     refresh_at: int = 0,
+    dawdle_sec: float = 0,
     **settings: Any,
 ) -> list[Frame]:
     """Run a feed against the venue until it gave `count` frames."""
     frames: list[Frame] = []
+    clock = clock or TestClock()
     chosen = LiveSettings(url=venue.url, trust_env=False, **settings)
     async with PublicRest(venue.host, trust_env=False) as rest:
         feed = LiveFeed(
             chosen,
             [YES],
             rest=rest if with_rest else None,
-            clock=clock or TestClock(),
+            clock=clock,
             rng=Random(7),
         )
         async with asyncio.timeout(20), aclosing(feed.frames()) as stream:
             async for frame in stream:
                 frames.append(frame)
+                clock.ahead_sec += dawdle_sec
                 if len(frames) == refresh_at:
                     feed.refresh(YES)
                 if len(frames) == count:
@@ -140,6 +143,13 @@ async def test_answered_pings_keep_the_connection() -> None:
         frames = await taken(venue, 12, ping_interval_sec=0.02, silence_sec=5)
     assert [frame.text for frame in frames[2:]] == ["PONG"] * 10
     assert len(venue.subscriptions) == 1
+
+
+async def test_slow_reader_is_not_a_silent_venue() -> None:
+    """Time that the caller took says nothing about the connection."""
+    async with venue_that(says("[]", "[]", "[]")).running() as venue:
+        frames = await taken(venue, 5, dawdle_sec=60)
+    assert [frame.gap for frame in frames] == ["the feed starts", "", "", "", ""]
 
 
 async def test_missing_rest_book_leaves_the_channel() -> None:

@@ -194,6 +194,14 @@ class TestDistrust:
         assert stream.keeper.book(YES) is not None
         assert stream.counted(snapshots=2, duplicates=0)
 
+    def test_wrong_time_before_a_gap_does_not_outlive_it(self) -> None:
+        """One frame from the far future would else shut the token out for good."""
+        stream = Stream(book(at=10**9))
+        assert stream.say(book(at=1)) == []
+        stream.feed(gap="lost")
+        stream.say(book(at=2))
+        assert stream.keeper.book(YES) is not None
+
     def test_change_repeated_after_the_gap_is_applied(self) -> None:
         """The snapshot may be from before it, in the same millisecond."""
         again = change(bid("0.41", "7", hash="h"), at=1)
@@ -254,6 +262,13 @@ class TestDistrust:
         stream = Stream(book(), book(token=NO), elsewhere)
         stream.say(change({"side": "BUY", "price": "0.4", "size": "1"}))
         assert stream.keeper.untrusted() == [NO, YES]
+
+    def test_unreadable_trade_leaves_the_book(self) -> None:
+        """A trade moves no level; the change that goes with it is its own message."""
+        stream = Stream(book())
+        stream.say(trade("7", "1"))
+        assert stream.keeper.book(YES) is not None
+        assert stream.counted(quarantined=1)
 
     def test_garbage_about_no_book_changes_nothing(self) -> None:
         """The venue's plain error text is not a lost change."""

@@ -194,6 +194,12 @@ class TestDamage:
         [frame] = read(path)
         assert len(frame.text) > 131_072  # the longest cell the csv module takes
 
+    def test_long_cell_is_no_table(self, tmp_path: Path) -> None:
+        """The csv module refuses long cells with an error of its own."""
+        line = {"received_ms": 1, "frame": " " * 140_000 + "PONG"}
+        (tmp_path / "r").write_text(json.dumps(line))
+        assert len(read(tmp_path / "r")) == 1
+
     def test_cut_archive_gives_its_beginning_and_an_error(self, tmp_path: Path) -> None:
         """What is there is used; that something is missing is not hidden."""
         path = tmp_path / "cut.gz"
@@ -217,6 +223,12 @@ class TestNoRecording:
         """An empty recording would run an empty demo."""
         (tmp_path / "r").write_text("\n\n")
         with pytest.raises(RecordingError, match="r:1: the recording is empty"):
+            read(tmp_path / "r")
+
+    def test_breaks_alone_are_no_recording(self, tmp_path: Path) -> None:
+        """A feed that never connected recorded nothing."""
+        (tmp_path / "r").write_text('{"received_ms": 1, "gap": "the feed starts"}')
+        with pytest.raises(RecordingError, match="no market frame"):
             read(tmp_path / "r")
 
     def test_file_without_a_frame(self, tmp_path: Path) -> None:
@@ -255,6 +267,8 @@ class TestRecorder:
         write_frames(tmp_path / "a" / name, iter(self.FRAMES))
         first = (tmp_path / name).read_bytes()
         assert first == (tmp_path / "a" / name).read_bytes()
+        if name.endswith(".gz"):
+            assert first[4:8] == bytes(4)  # no time of writing
         assert self.essence(read(tmp_path / name)) == self.essence(list(self.FRAMES))
 
     def test_next_session_is_appended_after_half_a_line(self, tmp_path: Path) -> None:
