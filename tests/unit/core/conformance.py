@@ -57,6 +57,8 @@ def check_invariants(order: Order) -> None:
     assert order.settled == sum((t.size for t in confirmed), Decimal("0"))
     assert order.fees == sum((t.fee for t in live), Decimal("0"))
     assert order.fills == len(live)
+    assert all(key == trade.trade_id for key, trade in order.trades.items())
+    assert order.unsettled == sum(not t.is_final for t in order.trades.values())
     if order.phase is Phase.DONE:
         assert order.remaining == 0
     else:

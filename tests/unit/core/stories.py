@@ -28,6 +28,8 @@ START = datetime(2026, 9, 19, 12, 0, tzinfo=UTC)
 ORDER_ID = "o1"
 VENUE_ORDER_ID = "0xorder"
 
+Facts = tuple[object, ...]
+
 LIVE = PostAnswered(outcome=PostOutcome.LIVE)
 DELAYED = PostAnswered(outcome=PostOutcome.DELAYED)
 REFUSED = PostAnswered(outcome=PostOutcome.REFUSED, code="balance", text="no money")
@@ -137,8 +139,11 @@ class Story:
         return [event.TOPIC.removesuffix(".v1") for event in self.news]
 
     def when(self, *facts: object) -> Self:
-        """Decide on each fact and apply what comes out."""
+        """Decide on each fact and apply what comes out; an event applies as it is."""
         for fact in facts:
+            if isinstance(fact, ev.Event):
+                self.record(fact)
+                continue
             self.news = decide(self.order, fact, Meta(at=self.now, source="stream"))
             self.record(*self.news)
         return self
@@ -146,7 +151,11 @@ class Story:
     def record(self, *events: ev.Event) -> Self:
         """Apply events that no fact of the venue brings."""
         for event in events:
-            self.order = evolve(self.order, event)
+            before = replace(self.order, trades=dict(self.order.trades))
+            after = evolve(self.order, event)
+            assert self.order == before, "evolve has changed what it was given"
+            assert after.version == self.order.version + 1
+            self.order = after
             self.history.append(event)
         return self
 
@@ -162,6 +171,11 @@ class Story:
         assert order == self.order, "the log does not give the state that was kept"
         self.order = order
         return self
+
+
+def said(*facts: object) -> Facts:
+    """Facts for a table of cases; the order is built when the case runs."""
+    return facts
 
 
 def given(*facts: object, **changes: Any) -> Story:

@@ -33,12 +33,14 @@ from tests.unit.core.stories import (
     REFUSED,
     START,
     UNKNOWN,
+    Facts,
     Story,
     confirmed,
     ended,
     fill,
     given,
     mined,
+    said,
     settle,
     voided,
 )
@@ -265,17 +267,18 @@ class TestCancel:
         assert given(LIVE, CancelWanted(), CancelWanted(reason="again")).news == []
 
     @pytest.mark.parametrize(
-        ("story", "reason"),
+        ("facts", "reason"),
         [
-            (given(fill("t1")), "filled"),
-            (given(ended(EndReason.EXPIRED)), "expired"),
-            (given(REFUSED), "rejected"),
+            (said(fill("t1")), "filled"),
+            (said(ended(EndReason.EXPIRED)), "expired"),
+            (said(REFUSED), "rejected"),
         ],
     )
     def test_a_wish_for_a_done_order_is_refused(
-        self, story: Story, reason: str
+        self, facts: Facts, reason: str
     ) -> None:
         """The strategy must learn that there is nothing to cancel."""
+        story = given(*facts)
         with pytest.raises(
             CommandRefusedError, match=rf"^order o1 is done \({reason}\)$"
         ):
@@ -295,6 +298,7 @@ class TestCancel:
         assert isinstance(event, ev.OrderCancelRefused)
         assert event.text == "matched"
         assert story.status is OrderStatus.PLACED
+        assert story.order.is_cancel_requested is False
         assert story.when(NOT_CANCELED).news == []
         assert story.when(CancelWanted()).topics == ["order.cancel_requested"]
 

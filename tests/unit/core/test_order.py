@@ -1,11 +1,13 @@
 """The state of one order and the label derived from it."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from ledger import events as ev
-from ledger.decide import DustSeen, discrepancies
+from ledger.decide import DustSeen, SettlementSeen, discrepancies
+from ledger.intent import UserFill
 from ledger.order import END_RANK, Trade, replay
 from ledger.values import EndReason, OrderStatus, Phase, Role, Settlement
 from tests.unit.core.conformance import check_invariants
@@ -16,6 +18,7 @@ from tests.unit.core.stories import (
     REFUSED,
     START,
     UNKNOWN,
+    Facts,
     Story,
     confirmed,
     ended,
@@ -24,6 +27,7 @@ from tests.unit.core.stories import (
     mined,
     prepared,
     requested,
+    said,
     settle,
     voided,
 )
@@ -32,16 +36,24 @@ D = Decimal
 S = Settlement
 
 
+def raised(story: Story, news: UserFill | SettlementSeen) -> list[Any]:
+    """What a person must see after this news of a trade."""
+    before = story.order
+    known = before.trades.get(news.trade_id)
+    order = story.when(news).order
+    return discrepancies(order, news.trade_id, before.matched, known)
+
+
 class TestRequest:
     def test_the_first_state_is_the_intent(self) -> None:
         """What the strategy asked for must be readable from the order for ever."""
-        event = requested(post_only=True, expires_at=START)
+        event = requested(post_only=True, expires_at=START, fee_rate=D("0.07"))
         order = replay(ORDER_ID, [event])
         assert order is not None
         for name in (
             *("strategy", "idempotency_key", "fingerprint", "correlation_id"),
             *("market_id", "token_id", "outcome", "side", "size", "price"),
-            *("time_in_force", "post_only", "expires_at"),
+            *("time_in_force", "post_only", "expires_at", "fee_rate"),
         ):
             assert getattr(order, name) == getattr(event, name)
         assert (order.order_id, order.requested_size) == (ORDER_ID, event.size)
@@ -85,28 +97,29 @@ class TestRequest:
 
 class TestPhase:
     @pytest.mark.parametrize(
-        ("story", "phase", "reason"),
+        ("facts", "phase", "reason"),
         [
-            (given(), Phase.PENDING, None),
-            (given(UNKNOWN), Phase.PENDING, None),
-            (given(LIVE), Phase.WORKING, None),
-            (given(DELAYED), Phase.WORKING, None),
-            (given(fill("t1", "1")), Phase.WORKING, None),
-            (given(REFUSED), Phase.DONE, EndReason.REJECTED),
-            (given(REFUSED, LIVE), Phase.WORKING, None),
-            (given(REFUSED, fill("t1", "1")), Phase.WORKING, None),
-            (given(REFUSED, ended()), Phase.DONE, EndReason.CANCELLED),
-            (given(fill("t1", "100")), Phase.DONE, EndReason.FILLED),
-            (given(fill("t1", "101")), Phase.DONE, EndReason.FILLED),
-            (given(fill("t1", "99.999999")), Phase.WORKING, None),
-            (given(ended(), fill("t1", "100")), Phase.DONE, EndReason.FILLED),
-            (given(ended(), fill("t1", "1")), Phase.DONE, EndReason.CANCELLED),
+            (said(), Phase.PENDING, None),
+            (said(UNKNOWN), Phase.PENDING, None),
+            (said(LIVE), Phase.WORKING, None),
+            (said(DELAYED), Phase.WORKING, None),
+            (said(fill("t1", "1")), Phase.WORKING, None),
+            (said(REFUSED), Phase.DONE, EndReason.REJECTED),
+            (said(REFUSED, LIVE), Phase.WORKING, None),
+            (said(REFUSED, fill("t1", "1")), Phase.WORKING, None),
+            (said(REFUSED, ended()), Phase.DONE, EndReason.CANCELLED),
+            (said(fill("t1", "100")), Phase.DONE, EndReason.FILLED),
+            (said(fill("t1", "101")), Phase.DONE, EndReason.FILLED),
+            (said(fill("t1", "99.999999")), Phase.WORKING, None),
+            (said(ended(), fill("t1", "100")), Phase.DONE, EndReason.FILLED),
+            (said(ended(), fill("t1", "1")), Phase.DONE, EndReason.CANCELLED),
         ],
     )
     def test_the_order_axis_follows_the_evidence(
-        self, story: Story, phase: Phase, reason: EndReason | None
+        self, facts: Facts, phase: Phase, reason: EndReason | None
     ) -> None:
         """Acceptance beats a refusal; a proven end beats acceptance; full is done."""
+        story = given(*facts)
         assert (story.order.phase, story.order.done_reason) == (phase, reason)
 
     @pytest.mark.parametrize("reason", END_RANK)
@@ -134,7 +147,9 @@ class TestPhase:
         story = given(UNKNOWN).record(never)
         assert story.status == "FAILED"
         assert story.order.done_reason is EndReason.NEVER_PLACED
-        assert not story.order.is_outcome_unknown
+        assert story.order.is_outcome_unknown is False
+        story.record(ev.OrderOutcomeUnknown(at=START, reason="late"))
+        assert story.order.is_outcome_unknown is False
         story.when(fill("t1", "10"))
         assert story.status == "PARTIAL_FILL"
         assert story.order.remaining == D("90")
@@ -142,59 +157,64 @@ class TestPhase:
     @pytest.mark.parametrize("fact", [LIVE, REFUSED, fill("t1", "1"), ended()])
     def test_anything_definite_ends_the_uncertainty(self, fact: object) -> None:
         """An unknown outcome holds back the strategy's money."""
-        assert given(UNKNOWN).order.is_outcome_unknown
-        assert not given(UNKNOWN, fact).order.is_outcome_unknown
-        assert not given(fact, UNKNOWN).order.is_outcome_unknown
+        unknown = ev.OrderOutcomeUnknown(at=START, reason="late")
+        probe = ev.OrderProbed(at=START, probe="sweep")
+        assert given(UNKNOWN, probe).order.is_outcome_unknown
+        for facts in ((unknown, probe, fact), (fact, unknown, probe)):
+            order = given(*facts).order
+            assert order.is_outcome_unknown is False
+            assert order.probes == ()
 
     def test_a_delay_ends_with_the_first_definite_word(self) -> None:
         """A delayed order may still be refused; a matched one may not."""
         assert given(DELAYED).order.is_delayed
         assert given(DELAYED).status is OrderStatus.PLACED
         for fact in (LIVE, fill("t1", "1"), ended()):
-            assert not given(DELAYED, fact).order.is_delayed
-            assert not given(fact, DELAYED).order.is_delayed
+            assert given(DELAYED, fact).order.is_delayed is False
+            assert given(fact, DELAYED).order.is_delayed is False
 
 
 class TestStatus:
     @pytest.mark.parametrize(
-        ("story", "status"),
+        ("facts", "status"),
         [
-            (given(), "PENDING"),
-            (given(UNKNOWN), "PENDING"),
-            (given(REFUSED), "REJECTED"),
-            (given(LIVE), "PLACED"),
-            (given(LIVE, fill("t1", "0.000001")), "PARTIAL_FILL"),
-            (given(fill("t1", "99.999999")), "PARTIAL_FILL"),
-            (given(fill("t1")), "MATCHED"),
-            (given(fill("t1"), settle("t1", S.RETRYING)), "MATCHED"),
-            (given(fill("t1"), mined("t1")), "MINED"),
-            (given(fill("t1", "60"), fill("t2", "40"), mined("t1")), "MATCHED"),
-            (given(fill("t1", "60"), fill("t2", "40"), confirmed("t1")), "MATCHED"),
+            (said(), "PENDING"),
+            (said(UNKNOWN), "PENDING"),
+            (said(REFUSED), "REJECTED"),
+            (said(LIVE), "PLACED"),
+            (said(LIVE, fill("t1", "0.000001")), "PARTIAL_FILL"),
+            (said(fill("t1", "99.999999")), "PARTIAL_FILL"),
+            (said(fill("t1")), "MATCHED"),
+            (said(fill("t1"), settle("t1", S.RETRYING)), "MATCHED"),
+            (said(fill("t1"), mined("t1")), "MINED"),
+            (said(fill("t1", "60"), fill("t2", "40"), mined("t1")), "MATCHED"),
+            (said(fill("t1", "60"), fill("t2", "40"), confirmed("t1")), "MATCHED"),
             (
-                given(fill("t1", "60"), fill("t2", "40"), mined("t2"), confirmed("t1")),
+                said(fill("t1", "60"), fill("t2", "40"), mined("t2"), confirmed("t1")),
                 "MINED",
             ),
-            (given(fill("t1"), confirmed("t1")), "CONFIRMED"),
-            (given(fill("t1", "60"), confirmed("t1")), "PARTIAL_FILL"),
-            (given(fill("t1", "60"), confirmed("t1"), ended()), "CANCELLED"),
-            (given(fill("t1"), voided("t1")), "FAILED"),
-            (given(fill("t1", "60"), fill("t2", "40"), voided("t1")), "CANCELLED"),
-            (given(LIVE, fill("t1", "60"), voided("t1")), "PLACED"),
-            (given(fill("t1", "60"), voided("t1"), ended()), "CANCELLED"),
-            (given(ended(), fill("t1"), confirmed("t1")), "CONFIRMED"),
+            (said(fill("t1"), confirmed("t1")), "CONFIRMED"),
+            (said(fill("t1", "60"), confirmed("t1")), "PARTIAL_FILL"),
+            (said(fill("t1", "60"), confirmed("t1"), ended()), "CANCELLED"),
+            (said(fill("t1"), voided("t1")), "FAILED"),
+            (said(fill("t1", "60"), fill("t2", "40"), voided("t1")), "CANCELLED"),
+            (said(LIVE, fill("t1", "60"), voided("t1")), "PLACED"),
+            (said(fill("t1", "60"), voided("t1"), ended()), "CANCELLED"),
+            (said(ended(), fill("t1"), confirmed("t1")), "CONFIRMED"),
             # Overfilled by 20, and 20 of it void: still full.
             (
-                given(fill("t1", "100"), fill("t2", "20"), voided("t2"), mined("t1")),
+                said(fill("t1", "100"), fill("t2", "20"), voided("t2"), mined("t1")),
                 "MINED",
             ),
             (
-                given(fill("t1", "100"), fill("t2", "20"), voided("t1")),
+                said(fill("t1", "100"), fill("t2", "20"), voided("t1")),
                 "CANCELLED",
             ),
         ],
     )
-    def test_the_label_follows_the_table(self, story: Story, status: str) -> None:
+    def test_the_label_follows_the_table(self, facts: Facts, status: str) -> None:
         """Nine words for two axes: each row is a promise of the documentation."""
+        story = given(*facts)
         assert story.status == status
         check_invariants(story.order)
 
@@ -278,16 +298,26 @@ class TestSums:
         assert given(LIVE).order.avg_price is None
         assert given(fill("t1", "1"), voided("t1")).order.avg_price is None
 
+    def test_confirmed_trades_add_up(self) -> None:
+        """What is settled is what may be sold."""
+        story = given(fill("t1", "20"), fill("t2", "30"), confirmed("t1"))
+        assert story.order.settled == D("20")
+        assert story.when(confirmed("t2")).order.settled == D("50")
+        assert story.when(confirmed("t3"), fill("t3", "5")).order.settled == D("55")
+        assert story.when(confirmed("t3", 9, "0xaa")).order.settled == D("55")
+        check_invariants(story.order)
+
     def test_a_settlement_before_its_trade_counts_once_both_are_known(self) -> None:
         """The chain can be faster than the venue's stream."""
         story = given(LIVE, confirmed("t1", tx="0xaa"))
         assert not any((story.order.filled, story.order.fills))
         assert story.status == "PLACED"
-        assert story.order.is_settling
+        assert story.order.unsettled == 1
+        check_invariants(story.order)
         story.when(fill("t1"))
         assert story.status == "CONFIRMED"
         assert story.order.trades["t1"].tx_hash == "0xaa"
-        assert not story.order.is_settling
+        assert story.order.unsettled == 0
 
     def test_a_trade_that_was_void_before_it_was_known_never_counts(self) -> None:
         """A failure that overtakes its match still voids it."""
@@ -307,27 +337,29 @@ class TestSums:
 
 class TestClosed:
     @pytest.mark.parametrize(
-        ("story", "settling", "closed"),
+        ("facts", "unsettled", "closed"),
         [
-            (given(), False, False),
-            (given(LIVE), False, False),
-            (given(ended()), False, True),
-            (given(REFUSED), False, True),
-            (given(fill("t1")), True, False),
-            (given(fill("t1"), mined("t1")), True, False),
-            (given(fill("t1"), confirmed("t1")), False, True),
-            (given(fill("t1"), voided("t1")), False, True),
-            (given(fill("t1", "60"), confirmed("t1")), False, False),
-            (given(ended(), mined("t1")), True, False),
-            (given(ended(), confirmed("t1")), True, False),
-            (given(fill("t1", "1"), fill("t2", "1"), confirmed("t1")), True, False),
+            (said(), 0, False),
+            (said(LIVE), 0, False),
+            (said(ended()), 0, True),
+            (said(REFUSED), 0, True),
+            (said(fill("t1")), 1, False),
+            (said(fill("t1"), mined("t1")), 1, False),
+            (said(fill("t1"), confirmed("t1")), 0, True),
+            (said(fill("t1"), voided("t1")), 0, True),
+            (said(fill("t1", "60"), confirmed("t1")), 0, False),
+            (said(ended(), mined("t1")), 1, False),
+            (said(ended(), mined("t1"), mined("t2")), 2, False),
+            (said(ended(), confirmed("t1")), 1, False),
+            (said(fill("t1", "1"), fill("t2", "1"), confirmed("t1")), 1, False),
         ],
     )
     def test_an_order_is_closed_when_nobody_owes_a_word(
-        self, story: Story, settling: bool, closed: bool
+        self, facts: Facts, unsettled: int, closed: bool
     ) -> None:
         """A closed order leaves memory; one closed too early loses its settlement."""
-        assert story.order.is_settling == settling
+        story = given(*facts)
+        assert story.order.unsettled == unsettled
         assert story.order.is_closed == closed
 
 
@@ -358,12 +390,25 @@ class TestSettlement:
         self, claims: list[tuple[Settlement, int | None]], expected: Settlement
     ) -> None:
         """Streams deliver late; the venue's own timestamps do not lie about order."""
+        told = []
         for arrival in (claims, claims[::-1]):
             trade = Trade(trade_id="t1", size=D("1"))
             for settlement, at in arrival:
                 trade = trade.claimed(settlement, at, "")
             assert trade.settlement is expected
             assert trade.is_live == (expected is not S.FAILED)
+            told.append(trade)
+        assert told[0] == told[1]
+
+    @pytest.mark.parametrize("last", [S.CONFIRMED, S.FAILED])
+    @pytest.mark.parametrize("at", [None, 5])
+    def test_the_last_word_leaves_no_trace_of_the_others(
+        self, last: Settlement, at: int | None
+    ) -> None:
+        """A trace would differ by what had arrived before it."""
+        trade = Trade(trade_id="t1", size=D("1")).claimed(S.MINED, at, "")
+        trade = trade.claimed(last, 9, "")
+        assert (trade.timed, trade.untimed) == ((0, 0), 0)
 
     @pytest.mark.parametrize("settlement", S)
     @pytest.mark.parametrize("at", [None, 0, 10])
@@ -398,18 +443,19 @@ class TestNothingIsAbsorbingForMoney:
     @pytest.mark.parametrize(
         "before",
         [
-            given(ended()),
-            given(REFUSED),
-            given(UNKNOWN).record(ev.OrderNeverPlaced(at=START, probes=())),
-            given(fill("t0"), voided("t0")),
-            given(fill("t0"), confirmed("t0")),
+            said(ended()),
+            said(REFUSED),
+            said(UNKNOWN, ev.OrderNeverPlaced(at=START, probes=())),
+            said(fill("t0"), voided("t0")),
+            said(fill("t0"), confirmed("t0")),
         ],
         ids=["cancelled", "rejected", "never placed", "failed", "confirmed"],
     )
-    def test_a_late_fill_books(self, before: Story) -> None:
+    def test_a_late_fill_books(self, before: Facts) -> None:
         """The shares are in the wallet; a ledger that denies them is wrong."""
-        filled = before.order.filled
-        story = before.when(fill("t1", "10", "0.4", fee="0.1"))
+        story = given(*before)
+        filled = story.order.filled
+        story.when(fill("t1", "10", "0.4", fee="0.1"))
         assert story.order.filled == filled + 10
         assert story.order.trades["t1"].is_live
         assert story.order.fees == D("0.1")
@@ -417,45 +463,45 @@ class TestNothingIsAbsorbingForMoney:
 
     def test_an_overfill_books_and_is_reported_once(self) -> None:
         """The venue can overfill by price improvement; dropping it hides shares."""
-        before = given(fill("t1", "90")).order
-        story = given(fill("t1", "90"), fill("t2", "10.5"))
-        assert story.order.filled == D("100.5")
-        assert story.order.remaining == 0
-        assert discrepancies(before, story.order) == [
+        story = given(fill("t1", "90"))
+        assert raised(story, fill("t2", "10.5")) == [
             ("overfill", ORDER_ID, {"size": "100", "matched": "100.5"})
         ]
-        after = given(fill("t1", "90"), fill("t2", "10.5"), fill("t3", "1")).order
-        assert discrepancies(story.order, after) == []
+        assert story.order.filled == D("100.5")
+        assert not story.order.remaining
+        assert raised(story, fill("t3", "1")) == []
 
     def test_an_exact_fill_is_no_overfill(self) -> None:
         """A false alarm for every full order would bury the real one."""
-        full = given(fill("t1", "100")).order
-        assert discrepancies(given().order, full) == []
-        over = given(fill("t1", "100"), fill("t2", "0.000001")).order
-        assert len(discrepancies(full, over)) == 1
+        story = given()
+        assert raised(story, fill("t1", "100")) == []
+        assert len(raised(story, fill("t2", "0.000001"))) == 1
 
     def test_confirmed_and_failed_of_one_trade_is_reported_once(self) -> None:
         """Two witnesses contradict each other about money: a person must look."""
-        story = given(fill("t1"), fill("t2", "1"), confirmed("t1", 10))
-        before = story.order
-        after = story.when(voided("t1", 20)).order
-        assert discrepancies(before, after) == [
+        story = given(fill("t1"), confirmed("t1", 10))
+        assert raised(story, voided("t1", 20)) == [
             (
                 "settlement_conflict",
                 f"t1/{ORDER_ID}",
                 {"confirmed_at": "10", "voided_at": "20"},
             )
         ]
-        again = story.when(confirmed("t1", 30), mined("t2")).order
-        assert discrepancies(after, again) == []
+        assert raised(story, confirmed("t1", 30)) == []
+        assert raised(story, mined("t2")) == []
 
-    def test_a_conflict_in_a_trade_of_which_nothing_was_known_is_reported(self) -> None:
-        """A sweep can bring both claims at once."""
-        before = given().order
-        after = given(confirmed("t1", 10), voided("t1", 10)).order
-        assert [kind for kind, *_ in discrepancies(before, after)] == [
-            "settlement_conflict"
-        ]
+    def test_one_word_about_a_new_trade_is_no_conflict(self) -> None:
+        """The first thing heard of a trade cannot contradict itself."""
+        story = given()
+        assert raised(story, voided("t1", 10)) == []
+        (conflict,) = raised(story, confirmed("t1", 10))
+        assert conflict[0] == "settlement_conflict"
+
+    def test_both_words_at_once_are_a_conflict(self) -> None:
+        """A sweep can bring both, of a trade that nobody had heard of."""
+        order = given(confirmed("t1", 10), voided("t1", 10)).order
+        (conflict,) = discrepancies(order, "t1", D("0"), None)
+        assert conflict[0] == "settlement_conflict"
 
     def test_a_stale_live_does_not_undo_an_end(self) -> None:
         """A look-up that was slower than the cancel shows the past."""

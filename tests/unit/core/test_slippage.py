@@ -183,7 +183,7 @@ class TestVerdict:
     ) -> None:
         """An average over half the size says nothing of the other half."""
         result = GUARD.check(side, D("10"), D("0.50"), book(*levels))
-        assert not result.allowed
+        assert result.allowed is False
         assert result.recommendation == "Insufficient liquidity"
         assert result.effective_price is None
         assert result.expected_slippage_bps == 0
