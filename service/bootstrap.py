@@ -1,0 +1,317 @@
+"""Builds everything a writing process needs, in one place, from the settings."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import structlog
+
+from config import ConfigError, Settings, config_hash
+from config.errors import ConfigProblem
+from executors.market_data import BookKeeper
+from executors.paper import PaperExecutor
+from ledger import events as ev
+from ledger.clock import Clock
+from ledger.errors import CommandRefusedError
+from ledger.manager import Journal, OrderManager, Reconciler
+from ledger.market import Market
+from ledger.risk import RiskManager
+from ledger.slippage import SlippageGuard
+from ledger.state import LedgerState
+from ledger.store import DEFAULT_NAME, LedgerStore, StoreOptions, disk_free_mb
+from ledger.values import ZERO, Outcome, Side
+from ledger.venue import Holdings
+from service.metrics import PrometheusMetrics
+from service.translate import (
+    manager_config,
+    paper_config,
+    risk_config,
+    slippage_config,
+)
+
+READ_MODELS_NAME: Final = "read_models.db"
+PAPER_ACCOUNT: Final = "paper"
+PAPER_DEPOSIT: Final = "paper deposit"
+
+_log = structlog.get_logger("service.bootstrap")
+
+
+class SystemClock:
+    """The machine's clock; nothing else in the project reads it."""
+
+    def now(self) -> datetime:
+        """The wall clock, UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for durations."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+def unix_us() -> int:
+    """The machine's clock in Unix microseconds."""
+    return time.time_ns() // 1000
+
+
+def software_version() -> str:
+    """The installed version; "unknown" when run from a bare source tree."""
+    try:
+        return version("order-ledger")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def ledger_path(data: Path) -> Path:
+    """Where the log lies in a data folder."""
+    return data / DEFAULT_NAME
+
+
+def read_models_path(data: Path) -> Path:
+    """Where the read models lie in a data folder."""
+    return data / READ_MODELS_NAME
+
+
+def account_of(settings: Settings) -> str:
+    """The account that the settings trade: the paper one, or the wallet's address."""
+    if settings.execution.paper_trading:
+        return PAPER_ACCOUNT
+    return settings.polymarket.funder or "live"
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenLedger:
+    """One ledger, open for writing, and everything around it."""
+
+    settings: Settings
+    data: Path
+    clock: Clock
+    store: LedgerStore
+    journal: Journal
+    executor: PaperExecutor
+    books: BookKeeper
+    manager: OrderManager
+    reconciler: Reconciler
+    metrics: PrometheusMetrics
+
+    def ensure_room(self) -> None:
+        """Refuse new orders while the disk is almost full.
+
+        Raises:
+            CommandRefusedError: less is free than `store.min_free_mb_halt`.
+        """
+        free, limits = disk_free_mb(self.data), self.settings.store
+        if free < limits.min_free_mb_halt:
+            msg = f"{free} MB of disk are free, {limits.min_free_mb_halt} are needed"
+            raise CommandRefusedError(msg)
+        if free < limits.min_free_mb_warn:
+            _log.warning("disk.low", free_mb=free)
+
+    async def deliver(self) -> int:
+        """Let the paper venue's time pass and record what it says; how many facts."""
+        self.executor.advance()
+        facts = self.executor.take_facts()
+        for fact in facts:
+            await self.manager.apply(fact)
+        return len(facts)
+
+    async def settle(self, seconds: float, *, order_id: str = "") -> None:
+        """Go on delivering for a time, or until an order is closed."""
+        until = self.clock.monotonic() + seconds
+        await self.deliver()
+        while (left := until - self.clock.monotonic()) > 0:
+            if order_id and self.journal.order(order_id).is_closed:
+                return
+            await self.clock.sleep(min(left, 0.05))
+            await self.deliver()
+
+    async def close(self) -> None:
+        """Finish what is waiting, keep a checkpoint, let the next writer in."""
+        await self.executor.close()
+        await self.journal.close()
+
+
+async def open_ledger(
+    settings: Settings,
+    data: Path,
+    *,
+    clock: Clock | None = None,
+    rng: Random | None = None,
+    clock_us: Callable[[], int] = unix_us,
+    entropy: Callable[[int], bytes] = os.urandom,
+    threaded: bool = True,
+    funded: bool = True,
+) -> OpenLedger:
+    """Open a ledger for writing, creating it if it is not there.
+
+    Args:
+        settings: The validated settings.
+        data: The folder of the ledger and its read models.
+        clock: The machine's, if absent.
+        rng: For order ids and jitter; seeded by the machine, if absent.
+        clock_us: The store's clock, Unix microseconds.
+        entropy: Gives random bytes, for the id of a new ledger.
+        threaded: Whether commits happen on a thread of their own.
+        funded: Whether a paper account without money gets its initial cash.
+
+    Raises:
+        ConfigError: the settings ask for something that is not built.
+        LockHeldError: another process writes this ledger.
+        IntegrityError: the log contradicts itself.
+        StoreError: the files cannot be used.
+    """
+    _refuse_unbuilt(settings)
+    clock = clock or SystemClock()
+    options = StoreOptions(busy_timeout_ms=settings.store.busy_timeout_ms)
+    store = LedgerStore.open(
+        ledger_path(data), clock_us=clock_us, entropy=entropy, options=options
+    )
+    try:
+        journal = Journal(
+            store,
+            account=account_of(settings),
+            threaded=threaded,
+            checkpoint_every=settings.store.checkpoint_every_events,
+        )
+    except BaseException:
+        store.close()
+        raise
+    opened = _assemble(settings, data, clock, rng or Random(), journal)  # noqa: S311 -- ids, not secrecy
+    try:
+        await _begin(opened, funded=funded)
+    except BaseException:
+        await opened.close()
+        raise
+    return opened
+
+
+def _refuse_unbuilt(settings: Settings) -> None:
+    problems = []
+    if not settings.execution.paper_trading:
+        message = "must be true: this version trades on paper only"
+        problems.append(ConfigProblem("settings", "execution.paper_trading", message))
+    if settings.store.durability != "full":
+        message = "must be full: the log is always flushed before an answer"
+        problems.append(ConfigProblem("settings", "store.durability", message))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _assemble(
+    settings: Settings, data: Path, clock: Clock, rng: Random, journal: Journal
+) -> OpenLedger:
+    execution = settings.execution
+    executor = PaperExecutor(paper_config(settings, run=journal.store.epoch), clock)
+    books = BookKeeper()
+    metrics = PrometheusMetrics()
+    manager = OrderManager(
+        journal,
+        executor,
+        books,
+        risk=RiskManager(risk_config(settings.risk)),
+        slippage=SlippageGuard(slippage_config(settings)),
+        clock=clock,
+        rng=rng,
+        config=manager_config(settings),
+        metrics=metrics,
+    )
+    reconciler = Reconciler(
+        manager.desk, position_tolerance=execution.position_tolerance
+    )
+    return OpenLedger(
+        settings=settings,
+        data=data,
+        clock=clock,
+        store=journal.store,
+        journal=journal,
+        executor=executor,
+        books=books,
+        manager=manager,
+        reconciler=reconciler,
+        metrics=metrics,
+    )
+
+
+async def _begin(opened: OpenLedger, *, funded: bool) -> None:
+    """Record the start, give the venue its memory back, resolve what is open."""
+    event = ev.LedgerOpened(
+        at=opened.clock.now(),
+        software_version=software_version(),
+        config_hash=config_hash(opened.settings),
+        mode="paper",
+        epoch=opened.store.epoch,
+    )
+    await opened.journal.append_to(ev.SYSTEM_STREAM, event)
+    if funded and not _is_funded(opened.store):
+        cash = opened.settings.paper.initial_cash
+        await opened.manager.account.move_cash(cash, PAPER_DEPOSIT, actor="system")
+    restore(opened.executor, opened.journal.state, opened.clock.now())
+    await opened.deliver()
+    await opened.manager.recover()
+    await opened.deliver()
+
+
+def _is_funded(store: LedgerStore) -> bool:
+    return any(
+        isinstance(stored.event, ev.CashMoved) and stored.event.reason == PAPER_DEPOSIT
+        for stored in store.read(topics=(ev.CashMoved.TOPIC,))
+    )
+
+
+def restore(executor: PaperExecutor, state: LedgerState, now: datetime) -> None:
+    """Rebuild the paper venue's memory from what the ledger knows."""
+    orders = sorted(state.orders.values(), key=lambda order: order.order_id)
+    markets = dict(state.markets)
+    for key in state.holdings:
+        # Imported history names markets that were never listed.
+        stand_in = Market(
+            market_id=key.market_id,
+            yes_token=f"{key.market_id}:YES",
+            no_token=f"{key.market_id}:NO",
+        )
+        markets.setdefault(key.market_id, stand_in)
+    executor.restore(orders, settled_holdings(state, now), markets.values())
+    for market_id, (yes, no) in state.payouts.items():
+        if market_id in markets:
+            payouts = {Outcome.YES: yes, Outcome.NO: no}
+            executor.on_resolved(markets[market_id], payouts)
+
+
+def settled_holdings(state: LedgerState, now: datetime) -> Holdings:
+    """What the account holds on chain: trades that are not confirmed left out.
+
+    A trade moves the ledger's cash and a sale its shares when it is matched, the
+    chain's when it is confirmed.
+    """
+    cash = state.cash
+    shares: dict[tuple[str, Outcome], Decimal] = {
+        token: believed.settled for token, believed in state.believed().items()
+    }
+    for order in state.orders.values():
+        for trade in order.trades.values():
+            if not trade.is_live or trade.is_final:
+                continue
+            notional = trade.size * trade.price
+            if order.side is Side.BUY:
+                cash += notional + trade.fee
+            else:
+                cash -= notional - trade.fee
+                token = (order.market_id, order.outcome)
+                shares[token] = shares.get(token, ZERO) + trade.size
+    positions = tuple(
+        ev.ObservedPosition(market_id=market_id, outcome=outcome, size=size)
+        for (market_id, outcome), size in sorted(shares.items())
+        if size > ZERO
+    )
+    return Holdings(as_of=now, positions=positions, cash=cash)
