@@ -48,7 +48,7 @@ from tests.unit.core.stories import (
 D = Decimal
 KILLED = PostAnswered(outcome=PostOutcome.KILLED, text="fully filled or killed")
 MATCHED = PostAnswered(outcome=PostOutcome.MATCHED)
-CANCELED = CancelAnswered(outcome=CancelOutcome.CANCELED)
+CANCELED = CancelAnswered(outcome=CancelOutcome.CANCELED, text="pulled")
 NOT_CANCELED = CancelAnswered(outcome=CancelOutcome.NOT_CANCELED, text="matched")
 NOTHING = LookedUp(found=LookupFound.NONE)
 SWEPT = TradesSwept()
@@ -287,7 +287,9 @@ class TestCancel:
     def test_a_confirmed_cancel_ends_the_order(self) -> None:
         """The venue listed it as cancelled."""
         story = given(LIVE, CancelWanted(), CANCELED)
-        assert story.topics == ["order.cancelled"]
+        (event,) = story.news
+        assert isinstance(event, ev.OrderCancelled)
+        assert (event.reason, event.text) == (EndReason.CANCELLED, "pulled")
         assert story.order.done_reason is EndReason.CANCELLED
         assert story.when(CANCELED).news == []
 
@@ -360,6 +362,7 @@ class TestLookup:
         (event,) = given(LIVE, fact).news
         assert isinstance(event, ev.OrderCancelled)
         assert (event.reason, event.size_matched) == (EndReason.VENUE, D("3"))
+        assert event.text == ""
         fact = LookedUp(found=LookupFound.CANCELED, reason=EndReason.EXPIRED)
         assert given(LIVE, fact).order.ended is EndReason.EXPIRED
 

@@ -15,6 +15,8 @@ from ledger.errors import (
     OrderRejectedError,
     UnknownOrderError,
     VenueRejectedError,
+    unknown_market,
+    unknown_strategy,
 )
 
 ALL = [
@@ -55,6 +57,14 @@ def test_invalid_input_may_carry_a_closer_code() -> None:
     error = InvalidInputError("market_id", "is not listed", code="unknown_market")
     assert error.code == "unknown_market"
     assert InvalidInputError.code == "invalid_input"
+
+
+def test_what_the_ledger_does_not_know_is_named() -> None:
+    """A misspelt strategy or market is found by its own spelling."""
+    strategy, market = unknown_strategy("alfa"), unknown_market("0xm")
+    assert (strategy.code, market.code) == ("unknown_strategy", "unknown_market")
+    assert str(strategy) == "strategy: 'alfa' is not known"
+    assert str(market) == "market_id: '0xm' is not known"
 
 
 def test_unknown_order_names_the_order() -> None:

@@ -360,6 +360,7 @@ class TestClosed:
         """A closed order leaves memory; one closed too early loses its settlement."""
         story = given(*facts)
         assert story.order.unsettled == unsettled
+        assert story.order.is_settling == bool(unsettled)
         assert story.order.is_closed == closed
 
 
