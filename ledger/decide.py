@@ -20,7 +20,7 @@ from ledger.order import END_RANK, Order, Trade
 from ledger.values import EndReason, Phase, Settlement
 
 
-class Meta(msgspec.Struct, frozen=True, kw_only=True):
+class Meta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who says it, on whose word, when: copied into every event."""
 
     at: datetime
@@ -41,7 +41,7 @@ class PostOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PostAnswered(msgspec.Struct, frozen=True, kw_only=True):
+class PostAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The classified answer to a post; `code` and `text` explain a refusal.
 
     NOT_PROCESSED proves non-acceptance and allows the same bytes again, after
@@ -54,7 +54,7 @@ class PostAnswered(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_ms: int = 0
 
 
-class SettlementSeen(msgspec.Struct, frozen=True, kw_only=True):
+class SettlementSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A witness reports how far a trade has settled."""
 
     trade_id: str
@@ -63,7 +63,7 @@ class SettlementSeen(msgspec.Struct, frozen=True, kw_only=True):
     tx_hash: str = ""
 
 
-class CancelWanted(msgspec.Struct, frozen=True, kw_only=True):
+class CancelWanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody asks to cancel the order."""
 
     reason: str = "requested"
@@ -77,14 +77,14 @@ class CancelOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
-class CancelAnswered(msgspec.Struct, frozen=True, kw_only=True):
+class CancelAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The venue's answer to a cancel, for this order."""
 
     outcome: CancelOutcome
     text: str = ""
 
 
-class OrderEnded(msgspec.Struct, frozen=True, kw_only=True):
+class OrderEnded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The venue says the order no longer works."""
 
     reason: EndReason
@@ -101,7 +101,7 @@ class LookupFound(StrEnum):
     NONE = "none"
 
 
-class LookedUp(msgspec.Struct, frozen=True, kw_only=True):
+class LookedUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An answered look-up by order id."""
 
     found: LookupFound
@@ -109,11 +109,11 @@ class LookedUp(msgspec.Struct, frozen=True, kw_only=True):
     reason: EndReason = EndReason.VENUE
 
 
-class TradesSwept(msgspec.Struct, frozen=True, kw_only=True):
+class TradesSwept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A complete trade sweep found nothing of this order beyond what is known."""
 
 
-class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Conclude from absence that the venue never had the order.
 
     `min_spread` is the least time between the first and the last empty probe,
@@ -124,7 +124,7 @@ class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
     min_probes: int = 2
 
 
-class DustSeen(msgspec.Struct, frozen=True, kw_only=True):
+class DustSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The venue closed the order as matched.
 
     `tolerance` is the most that it may have left unfilled, in shares.

@@ -39,8 +39,12 @@ def account_stream(account: str) -> str:
     return f"account-{account}"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, gc=False
+):
     """What every event carries.
+
+    Events hold no references to each other, so the collector need not look.
 
     `at` is the injected clock's UTC time.
     `actor` is who acted: a strategy, "system", "reconciler", "operator".
@@ -71,11 +75,11 @@ def _check_size(size: Decimal) -> None:
         raise ValueError(msg)
 
 
-class OrderEvent(Event, frozen=True, kw_only=True):
+class OrderEvent(Event, frozen=True, kw_only=True, gc=False):
     """An event of one order's stream."""
 
 
-class OrderRequested(OrderEvent, frozen=True, kw_only=True):
+class OrderRequested(OrderEvent, frozen=True, kw_only=True, gc=False):
     """A strategy's intent was received; it stays here as it was given.
 
     `fee_rate` is the market's taker fee rate at that time.
@@ -104,7 +108,7 @@ class OrderRequested(OrderEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class OrderRefused(OrderEvent, frozen=True, kw_only=True):
+class OrderRefused(OrderEvent, frozen=True, kw_only=True, gc=False):
     """We refused the intent; `evidence` is the limit and the value it met."""
 
     TOPIC: ClassVar[str] = "order.refused.v1"
@@ -115,7 +119,7 @@ class OrderRefused(OrderEvent, frozen=True, kw_only=True):
     evidence: dict[str, str] = {}
 
 
-class OrderResized(OrderEvent, frozen=True, kw_only=True):
+class OrderResized(OrderEvent, frozen=True, kw_only=True, gc=False):
     """Risk capped the size; the intent stays as received."""
 
     TOPIC: ClassVar[str] = "order.resized.v1"
@@ -129,7 +133,7 @@ class OrderResized(OrderEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class OrderPrepared(OrderEvent, frozen=True, kw_only=True):
+class OrderPrepared(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The order is signed; its venue id is known before anything is sent.
 
     `size` is what was signed, in shares; `maker_amount` and `taker_amount` are
@@ -150,7 +154,7 @@ class OrderPrepared(OrderEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
+class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The post's answer proves nothing; the order may exist."""
 
     TOPIC: ClassVar[str] = "order.outcome_unknown.v1"
@@ -158,7 +162,7 @@ class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class OrderProbed(OrderEvent, frozen=True, kw_only=True):
+class OrderProbed(OrderEvent, frozen=True, kw_only=True, gc=False):
     """An answered question about an unproven order found nothing.
 
     `probe` is "lookup" (by order id) or "sweep" (of all trades).
@@ -169,7 +173,7 @@ class OrderProbed(OrderEvent, frozen=True, kw_only=True):
     probe: str
 
 
-class OrderPlaced(OrderEvent, frozen=True, kw_only=True):
+class OrderPlaced(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The venue has the order: on its book, matching, or in a matching delay."""
 
     TOPIC: ClassVar[str] = "order.placed.v1"
@@ -177,7 +181,7 @@ class OrderPlaced(OrderEvent, frozen=True, kw_only=True):
     delayed: bool = False
 
 
-class OrderRejected(OrderEvent, frozen=True, kw_only=True):
+class OrderRejected(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The venue refused the order."""
 
     TOPIC: ClassVar[str] = "order.rejected.v1"
@@ -186,7 +190,7 @@ class OrderRejected(OrderEvent, frozen=True, kw_only=True):
     text: str
 
 
-class FillMatched(OrderEvent, frozen=True, kw_only=True):
+class FillMatched(OrderEvent, frozen=True, kw_only=True, gc=False):
     """A trade matched this order off chain; nothing has moved yet.
 
     `size` in shares, `price` in pUSD per share, `fee` in pUSD.
@@ -212,7 +216,7 @@ class FillMatched(OrderEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class SettlementEvent(OrderEvent, frozen=True, kw_only=True):
+class SettlementEvent(OrderEvent, frozen=True, kw_only=True, gc=False):
     """How far one trade of this order has settled on chain."""
 
     SETTLEMENT: ClassVar[Settlement] = Settlement.MATCHED
@@ -222,35 +226,35 @@ class SettlementEvent(OrderEvent, frozen=True, kw_only=True):
     tx_hash: str = ""
 
 
-class FillMined(SettlementEvent, frozen=True, kw_only=True):
+class FillMined(SettlementEvent, frozen=True, kw_only=True, gc=False):
     """The trade is in a block, which may still be reorganised."""
 
     TOPIC: ClassVar[str] = "fill.mined.v1"
     SETTLEMENT: ClassVar[Settlement] = Settlement.MINED
 
 
-class FillRetrying(SettlementEvent, frozen=True, kw_only=True):
+class FillRetrying(SettlementEvent, frozen=True, kw_only=True, gc=False):
     """The transaction failed and is being sent again."""
 
     TOPIC: ClassVar[str] = "fill.retrying.v1"
     SETTLEMENT: ClassVar[Settlement] = Settlement.RETRYING
 
 
-class FillConfirmed(SettlementEvent, frozen=True, kw_only=True):
+class FillConfirmed(SettlementEvent, frozen=True, kw_only=True, gc=False):
     """The trade is final on chain."""
 
     TOPIC: ClassVar[str] = "fill.confirmed.v1"
     SETTLEMENT: ClassVar[Settlement] = Settlement.CONFIRMED
 
 
-class FillVoided(SettlementEvent, frozen=True, kw_only=True):
+class FillVoided(SettlementEvent, frozen=True, kw_only=True, gc=False):
     """The trade will never settle: the fill is void."""
 
     TOPIC: ClassVar[str] = "fill.voided.v1"
     SETTLEMENT: ClassVar[Settlement] = Settlement.FAILED
 
 
-class OrderCancelRequested(OrderEvent, frozen=True, kw_only=True):
+class OrderCancelRequested(OrderEvent, frozen=True, kw_only=True, gc=False):
     """Somebody wants the order cancelled; the venue has not answered yet."""
 
     TOPIC: ClassVar[str] = "order.cancel_requested.v1"
@@ -258,7 +262,7 @@ class OrderCancelRequested(OrderEvent, frozen=True, kw_only=True):
     reason: str = "requested"
 
 
-class OrderCancelRefused(OrderEvent, frozen=True, kw_only=True):
+class OrderCancelRefused(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The venue did not cancel; ambiguous until a look-up decides."""
 
     TOPIC: ClassVar[str] = "order.cancel_refused.v1"
@@ -266,7 +270,7 @@ class OrderCancelRefused(OrderEvent, frozen=True, kw_only=True):
     text: str
 
 
-class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
+class OrderCancelled(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The venue says the order no longer works.
 
     `size_matched` is what the venue says was matched, if it said so.
@@ -279,7 +283,7 @@ class OrderCancelled(OrderEvent, frozen=True, kw_only=True):
     size_matched: Decimal | None = None
 
 
-class OrderDustClosed(OrderEvent, frozen=True, kw_only=True):
+class OrderDustClosed(OrderEvent, frozen=True, kw_only=True, gc=False):
     """The venue closed the order as matched with a residue left unfilled.
 
     `tolerance` is the largest residue that counts as dust, in shares.
@@ -290,7 +294,7 @@ class OrderDustClosed(OrderEvent, frozen=True, kw_only=True):
     tolerance: Decimal
 
 
-class OrderNeverPlaced(OrderEvent, frozen=True, kw_only=True):
+class OrderNeverPlaced(OrderEvent, frozen=True, kw_only=True, gc=False):
     """Proven by absence: the venue never had the order and it is not re-sent.
 
     `probes` are the answered probes, as "probe at time".
@@ -301,11 +305,11 @@ class OrderNeverPlaced(OrderEvent, frozen=True, kw_only=True):
     probes: tuple[str, ...]
 
 
-class AccountEvent(Event, frozen=True, kw_only=True):
+class AccountEvent(Event, frozen=True, kw_only=True, gc=False):
     """An event of the account: what moves shares or cash outside orders."""
 
 
-class PositionTraded(AccountEvent, frozen=True, kw_only=True):
+class PositionTraded(AccountEvent, frozen=True, kw_only=True, gc=False):
     """A trade that was not made through this ledger.
 
     `amount` is the pUSD paid or received for the shares, `fee` apart from it.
@@ -327,7 +331,7 @@ class PositionTraded(AccountEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class PositionSplit(AccountEvent, frozen=True, kw_only=True):
+class PositionSplit(AccountEvent, frozen=True, kw_only=True, gc=False):
     """`size` pUSD became `size` shares of both outcomes."""
 
     TOPIC: ClassVar[str] = "position.split.v1"
@@ -341,7 +345,7 @@ class PositionSplit(AccountEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class PositionMerged(AccountEvent, frozen=True, kw_only=True):
+class PositionMerged(AccountEvent, frozen=True, kw_only=True, gc=False):
     """`size` shares of both outcomes became `size` pUSD."""
 
     TOPIC: ClassVar[str] = "position.merged.v1"
@@ -355,7 +359,7 @@ class PositionMerged(AccountEvent, frozen=True, kw_only=True):
         _check_size(self.size)
 
 
-class PositionRedeemed(AccountEvent, frozen=True, kw_only=True):
+class PositionRedeemed(AccountEvent, frozen=True, kw_only=True, gc=False):
     """`size` shares of a resolved outcome became `payout` pUSD, possibly 0."""
 
     TOPIC: ClassVar[str] = "position.redeemed.v1"
@@ -368,7 +372,7 @@ class PositionRedeemed(AccountEvent, frozen=True, kw_only=True):
     tx_hash: str = ""
 
 
-class PositionTransferred(AccountEvent, frozen=True, kw_only=True):
+class PositionTransferred(AccountEvent, frozen=True, kw_only=True, gc=False):
     """Shares came in (positive) or went out (negative) without payment."""
 
     TOPIC: ClassVar[str] = "position.transferred.v1"
@@ -381,7 +385,7 @@ class PositionTransferred(AccountEvent, frozen=True, kw_only=True):
     tx_hash: str = ""
 
 
-class MarketResolved(AccountEvent, frozen=True, kw_only=True):
+class MarketResolved(AccountEvent, frozen=True, kw_only=True, gc=False):
     """The market is decided; payouts are pUSD per share and sum to 1."""
 
     TOPIC: ClassVar[str] = "market.resolved.v1"
@@ -397,7 +401,7 @@ class MarketResolved(AccountEvent, frozen=True, kw_only=True):
             raise ValueError(msg)
 
 
-class CashMoved(AccountEvent, frozen=True, kw_only=True):
+class CashMoved(AccountEvent, frozen=True, kw_only=True, gc=False):
     """pUSD came in (positive) or went out (negative): deposit, rebate, …"""
 
     TOPIC: ClassVar[str] = "cash.moved.v1"
@@ -426,11 +430,11 @@ class ObservedPosition(msgspec.Struct, frozen=True, kw_only=True):
     size: Decimal
 
 
-class ReconciliationEvent(Event, frozen=True, kw_only=True):
+class ReconciliationEvent(Event, frozen=True, kw_only=True, gc=False):
     """An event of the comparison with the venue."""
 
 
-class VenueObserved(ReconciliationEvent, frozen=True, kw_only=True):
+class VenueObserved(ReconciliationEvent, frozen=True, kw_only=True, gc=False):
     """What the venue said at `as_of`: a witness, not a correction.
 
     A part that was not asked for is `None`; `complete` is false when the
@@ -451,7 +455,7 @@ class VenueObserved(ReconciliationEvent, frozen=True, kw_only=True):
     grace_ms: int = 5000
 
 
-class DriftOpened(ReconciliationEvent, frozen=True, kw_only=True):
+class DriftOpened(ReconciliationEvent, frozen=True, kw_only=True, gc=False):
     """The ledger and a witness disagree.
 
     `drift_id` is stable for one subject, so that a drift opens once.
@@ -465,7 +469,7 @@ class DriftOpened(ReconciliationEvent, frozen=True, kw_only=True):
     detail: dict[str, str] = {}
 
 
-class DriftAcknowledged(ReconciliationEvent, frozen=True, kw_only=True):
+class DriftAcknowledged(ReconciliationEvent, frozen=True, kw_only=True, gc=False):
     """A person has seen the drift and says why it may stay."""
 
     TOPIC: ClassVar[str] = "drift.acknowledged.v1"
@@ -474,7 +478,7 @@ class DriftAcknowledged(ReconciliationEvent, frozen=True, kw_only=True):
     note: str = ""
 
 
-class DriftClosed(ReconciliationEvent, frozen=True, kw_only=True):
+class DriftClosed(ReconciliationEvent, frozen=True, kw_only=True, gc=False):
     """The disagreement is gone."""
 
     TOPIC: ClassVar[str] = "drift.closed.v1"
@@ -483,11 +487,11 @@ class DriftClosed(ReconciliationEvent, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class SystemEvent(Event, frozen=True, kw_only=True):
+class SystemEvent(Event, frozen=True, kw_only=True, gc=False):
     """An event of the ledger itself."""
 
 
-class LedgerOpened(SystemEvent, frozen=True, kw_only=True):
+class LedgerOpened(SystemEvent, frozen=True, kw_only=True, gc=False):
     """A writer took the ledger over."""
 
     TOPIC: ClassVar[str] = "ledger.opened.v1"
@@ -498,7 +502,7 @@ class LedgerOpened(SystemEvent, frozen=True, kw_only=True):
     epoch: int
 
 
-class LedgerHalted(SystemEvent, frozen=True, kw_only=True):
+class LedgerHalted(SystemEvent, frozen=True, kw_only=True, gc=False):
     """No intent is accepted until somebody resumes."""
 
     TOPIC: ClassVar[str] = "ledger.halted.v1"
@@ -506,7 +510,7 @@ class LedgerHalted(SystemEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class LedgerReduceOnly(SystemEvent, frozen=True, kw_only=True):
+class LedgerReduceOnly(SystemEvent, frozen=True, kw_only=True, gc=False):
     """Only intents that reduce a position are accepted."""
 
     TOPIC: ClassVar[str] = "ledger.reduce_only.v1"
@@ -514,7 +518,7 @@ class LedgerReduceOnly(SystemEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class LedgerResumed(SystemEvent, frozen=True, kw_only=True):
+class LedgerResumed(SystemEvent, frozen=True, kw_only=True, gc=False):
     """Intents are accepted again; counters of the circuit breaker restart."""
 
     TOPIC: ClassVar[str] = "ledger.resumed.v1"
@@ -522,7 +526,7 @@ class LedgerResumed(SystemEvent, frozen=True, kw_only=True):
     reason: str
 
 
-class MarketListed(SystemEvent, frozen=True, kw_only=True):
+class MarketListed(SystemEvent, frozen=True, kw_only=True, gc=False):
     """A market became known, or the venue changed its rules (its tick)."""
 
     TOPIC: ClassVar[str] = "market.listed.v1"

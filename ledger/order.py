@@ -42,7 +42,7 @@ END_RANK: Final = {
 """Ends the venue can prove; of two claims the more specific one stays."""
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One trade of the order and everything claimed about its settlement.
 
     `size` is 0 while only the settlement is known and not yet the trade.
@@ -122,7 +122,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
         return replace(self, timed=(at, rank))
 
 
-class Refusal(msgspec.Struct, frozen=True):
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Who refused the order and why: risk, slippage, validation or venue."""
 
     by: str
@@ -130,7 +130,7 @@ class Refusal(msgspec.Struct, frozen=True):
     text: str
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, gc=False):
     """Everything known of one order.
 
     A value to whoever reads it: `evolve` gives a changed copy.  Only its owner

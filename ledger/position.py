@@ -51,7 +51,7 @@ class Movement(NamedTuple):
     is_trade: bool = True
 
 
-class Totals(msgspec.Struct, frozen=True, array_like=True):
+class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Running sums of a position.
 
     `unexplained` counts shares that left without having been seen to come: an

@@ -155,7 +155,9 @@ class RiskManager:
 
     def __init__(self, config: RiskConfig) -> None:
         self.config = config
-        self._scopes: dict[tuple[str, str], tuple[_Scope, ...]] = {}
+        self._scopes: dict[
+            tuple[str, str], tuple[tuple[_Scope, ...], tuple[str, ...]]
+        ] = {}
 
     def check_order(
         self,
@@ -242,18 +244,25 @@ class RiskManager:
 
     def rate_scopes(self, intent: OrderIntent) -> tuple[str, ...]:
         """Names of the intent's scopes whose rate of orders is limited."""
-        return tuple(
-            scope.name
-            for scope in self._scopes_of(intent)
-            if scope.limits.max_orders_per_second is not None
-        )
+        return self._entry(intent)[1]
 
     def _scopes_of(self, intent: OrderIntent) -> "tuple[_Scope, ...]":
+        return self._entry(intent)[0]
+
+    def _entry(
+        self, intent: OrderIntent
+    ) -> "tuple[tuple[_Scope, ...], tuple[str, ...]]":
         key = (intent.strategy, intent.market_id)
-        scopes = self._scopes.get(key)
-        if scopes is None:
-            scopes = self._scopes[key] = tuple(self._make_scopes(*key))
-        return scopes
+        entry = self._scopes.get(key)
+        if entry is None:
+            scopes = tuple(self._make_scopes(*key))
+            limited = tuple(
+                scope.name
+                for scope in scopes
+                if scope.limits.max_orders_per_second is not None
+            )
+            entry = self._scopes[key] = (scopes, limited)
+        return entry
 
     def _make_scopes(self, strategy: str, market_id: str) -> "list[_Scope]":
         config = self.config

@@ -19,7 +19,7 @@ class SlippageConfig(msgspec.Struct, frozen=True):
     warn_slippage_bps: Decimal = Decimal(25)
 
 
-class SlippageResult(msgspec.Struct, frozen=True):
+class SlippageResult(msgspec.Struct, frozen=True, gc=False):
     """Whether the book allows the intent, and the evidence.
 
     `expected_slippage_bps` is adverse only: a better price counts as 0.

@@ -25,7 +25,7 @@ from ledger.market import Market
 from ledger.values import Outcome, Side, TimeInForce
 
 
-class PlacementRequest(msgspec.Struct, frozen=True, kw_only=True):
+class PlacementRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An accepted intent on its way to the venue.
 
     `size` is in shares, already capped; `price` is the limit.
@@ -42,7 +42,7 @@ class PlacementRequest(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None
 
 
-class PreparedOrder(msgspec.Struct, frozen=True, kw_only=True):
+class PreparedOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A signed order, complete: posting it needs nothing else.
 
     `size` is what was signed, in shares; the amounts are base units (10^-6).

@@ -86,8 +86,14 @@ class OrderManager:
         self.apply = self._following.apply
 
     async def recover(self) -> None:
-        """Ask the venue about everything whose outcome is open, after a start."""
+        """Ask the venue about everything whose outcome is open, after a start.
+
+        Cancels that were asked for and never answered are asked again.
+        """
         await self._resolver.recover(self._placement.post)
+        for order in self.open_orders():
+            if order.is_cancel_requested:
+                await self.cancel(order.order_id, reason="restart")
 
     async def resolve_open(self) -> None:
         """Look up every order that is not closed, and sweep its trades."""

@@ -46,9 +46,7 @@ class Cancellation:
             return failure(error)
         except CommandRefusedError as error:
             return failure(error, snapshot(self._desk.journal.order(order_id)))
-        posting = self._desk.posting.get(order_id)
-        if posting is not None:
-            await posting
+        if await self._desk.post_answered(order_id):
             order = self._desk.journal.order(order_id)
             if order.phase is Phase.DONE:
                 return cancel_result(snapshot(order))

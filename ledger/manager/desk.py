@@ -19,8 +19,8 @@ from ledger.venue import ExecutorInterface
 class Desk:
     """Records facts about orders, and disagreements for a person to see.
 
-    `posting` holds the orders whose post is not answered yet: a cancel waits
-    for the answer.
+    `posting` holds the orders whose post is not answered yet, and who waits for
+    the answer: a cancel does.
     """
 
     def __init__(  # noqa: PLR0913
@@ -40,7 +40,7 @@ class Desk:
         self.config = config
         self.metrics = metrics
         self.log = structlog.get_logger("ledger.manager").bind()
-        self.posting: dict[str, asyncio.Future[None]] = {}
+        self.posting: dict[str, list[asyncio.Future[None]]] = {}
 
     def meta(self, source: str, *, actor: str = "system", causation: str = "") -> Meta:
         """Now, on whose word, and why."""
@@ -78,7 +78,8 @@ class Desk:
         if not events:
             return False
         matched, before = order.matched, order.trades.get(fact.trade_id)
-        after = await self.journal.append_order(order, events)
+        await self.journal.append_order(order, events)
+        after = self.journal.order(order_id)
         for kind, subject, detail in discrepancies(
             after, fact.trade_id, matched, before
         ):
@@ -102,11 +103,21 @@ class Desk:
             ),
         )
 
+    async def post_answered(self, order_id: str) -> bool:
+        """Wait until an order's post is answered; whether there was one."""
+        waiting = self.posting.get(order_id)
+        if waiting is None:
+            return False
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.append(answered)
+        await answered
+        return True
+
     def posted(self, order_id: str) -> None:
         """The post is answered: let waiting cancels go on."""
-        waiting = self.posting.pop(order_id, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(None)
+        for waiting in self.posting.pop(order_id, ()):
+            if not waiting.done():
+                waiting.set_result(None)
 
     def age_ms(self, order: Order) -> float:
         """Milliseconds since the order was requested."""

@@ -7,16 +7,24 @@ If a commit fails, nothing more is accepted: memory is rebuilt by a restart.
 
 from collections.abc import Callable, Sequence
 
-import structlog
+import msgspec
 
 from ledger.errors import IntegrityError, StoreFailedError, UnknownOrderError
-from ledger.events import Event, order_stream
+from ledger.events import Event, OrderRequested, order_stream
+from ledger.manager.keyfilter import KeyFilter, hashes_of
 from ledger.order import Order, replay
 from ledger.recorded import Identity, NewEvent
 from ledger.state import LedgerState
 from ledger.store import AppendRequest, GroupCommit, LedgerStore
 
-_log = structlog.get_logger("ledger.journal")
+
+class _Checkpoint(msgspec.Struct, array_like=True):
+    state: bytes
+    keys: bytes
+
+
+_encode_checkpoint = msgspec.msgpack.Encoder().encode
+_decode_checkpoint = msgspec.msgpack.Decoder(_Checkpoint).decode
 
 
 class Journal:
@@ -33,6 +41,7 @@ class Journal:
         self.store = store
         self.state = LedgerState(account, self.load_order_before)
         self.writer = GroupCommit(store, threaded=threaded)
+        self._keys = KeyFilter()
         self._checkpoint_every = checkpoint_every
         self._checkpointed_at = 0
         self.on_recorded: list[Callable[[Sequence[NewEvent]], None]] = []
@@ -40,13 +49,35 @@ class Journal:
 
     def _load(self) -> None:
         kept = self.store.load_checkpoint()
-        if kept is not None and self.state.restore(kept[1]):
-            self._checkpointed_at = kept[0]
+        if kept is not None:
+            self._restore(*kept)
         for stored in self.store.read(after=self.state.position):
             self.state.apply(stored.stream, stored.version, stored.event)
+            if isinstance(stored.event, OrderRequested):
+                event = stored.event
+                self._keys.add(hashes_of(event.strategy, event.idempotency_key))
         if self.state.position != self.store.head:
             msg = f"read {self.state.position} of {self.store.head} events"
             raise IntegrityError(msg)
+
+    def _restore(self, position: int, data: bytes) -> None:
+        """Take a checkpoint over; one of another kind is passed by."""
+        try:
+            kept = _decode_checkpoint(data)
+        except msgspec.MsgspecError:
+            return
+        if self.state.restore(kept.state):
+            self._keys = KeyFilter(kept.keys)
+            self._checkpointed_at = position
+
+    def find_intent(self, strategy: str, key: str) -> Identity | None:
+        """The identity under an order's key, however old."""
+        hashes = hashes_of(strategy, key)
+        if self._keys.may_hold(hashes):
+            return self.store.find_intent(strategy, key)
+        # Noted before it is used: a key noted in vain only costs a look-up.
+        self._keys.add(hashes)
+        return None
 
     async def append(
         self, events: Sequence[NewEvent], identity: Identity | None = None
@@ -68,11 +99,10 @@ class Journal:
         for listener in self.on_recorded:
             listener(events)
 
-    async def append_order(self, order: Order, events: Sequence[Event]) -> Order:
-        """Record what was just decided about one order; the order after it."""
+    async def append_order(self, order: Order, events: Sequence[Event]) -> None:
+        """Record what was just decided about one order."""
         stream, first = order_stream(order.order_id), order.version + 1
         await self.append([NewEvent(stream, n, e) for n, e in enumerate(events, first)])
-        return self.order(order.order_id)
 
     async def append_to(self, stream: str, *events: Event) -> None:
         """Record events of a stream that is not an order's."""
@@ -87,7 +117,7 @@ class Journal:
         if position == self._checkpointed_at:
             return
         self._checkpointed_at = position
-        data = self.state.dump()
+        data = _encode_checkpoint(_Checkpoint(self.state.dump(), self._keys.dump()))
         await self.writer.drain()
         if self.writer.failed is None and self.store.head >= position:
             self.store.save_checkpoint(position, data)

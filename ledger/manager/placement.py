@@ -30,11 +30,26 @@ from ledger.values import ZERO, text_of
 from ledger.venue import PlacementRequest, PreparedOrder
 
 
-class _Placing(msgspec.Struct):
-    """An intent whose placement is under way."""
+class _Placing:
+    """An intent whose placement is under way, and who else asked for it."""
 
-    fingerprint: str
-    done: asyncio.Future[OrderResult]
+    __slots__ = ("fingerprint", "waiting")
+
+    def __init__(self, fingerprint: str) -> None:
+        self.fingerprint = fingerprint
+        self.waiting: list[asyncio.Future[None]] = []
+
+    async def finished(self) -> None:
+        """Wait until the placement has ended, one way or the other."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        await future
+
+    def finish(self) -> None:
+        """Wake everybody who asked for the same key."""
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(None)
 
 
 class Placement:
@@ -73,37 +88,19 @@ class Placement:
         """
         fingerprint = intent.fingerprint()
         key = (intent.strategy, intent.idempotency_key)
-        earlier = self._placing.get(key)
-        if earlier is not None:
-            return await self._same_as_running(key[1], fingerprint, earlier)
-        known = self._desk.journal.store.find_intent(*key)
+        # One at a time per key: whoever waited finds what was stored, or, if
+        # that attempt recorded nothing, makes its own.
+        while (earlier := self._placing.get(key)) is not None:
+            await earlier.finished()
+        known = self._desk.journal.find_intent(*key)
         if known is not None:
             return self._same_as_stored(fingerprint, known)
-        placing = _Placing(fingerprint, asyncio.get_running_loop().create_future())
-        self._placing[key] = placing
+        placing = self._placing[key] = _Placing(fingerprint)
         try:
-            result = await self._place_new(intent, fingerprint)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                placing.done.set_exception(error)
-                placing.done.exception()  # a waiter may or may not exist
-            else:
-                placing.done.cancel()
-            raise
-        else:
-            placing.done.set_result(result)
-            return result
+            return await self._place_new(intent, fingerprint)
         finally:
             del self._placing[key]
-
-    async def _same_as_running(
-        self, key: str, fingerprint: str, earlier: _Placing
-    ) -> OrderResult:
-        result = await asyncio.shield(earlier.done)
-        if fingerprint != earlier.fingerprint:
-            order_id = result.order.order_id if result.order else "?"
-            return failure(IdempotencyConflictError(key, order_id))
-        return msgspec.structs.replace(result, deduplicated=True)
+            placing.finish()
 
     def _same_as_stored(self, fingerprint: str, known: Identity) -> OrderResult:
         order = snapshot(self._desk.journal.order(known.order_id))
@@ -131,6 +128,7 @@ class Placement:
                 verdict.reason,
                 verdict.evidence,
             )
+        self._state.count_request(self._risk.rate_scopes(intent), now)
         size = verdict.adjusted_size or intent.size
         evidence: dict[str, str] = {}
         if not intent.post_only:
@@ -258,7 +256,7 @@ class Placement:
             )
         )
         # From here on a cancel waits for the post's answer.
-        self._desk.posting[order_id] = asyncio.get_running_loop().create_future()
+        self._desk.posting[order_id] = []
         try:
             await self._desk.journal.append(
                 [NewEvent(stream, n, event) for n, event in enumerate(batch, 1)],
@@ -308,6 +306,7 @@ class Placement:
         self, order_id: str, prepared: PreparedOrder, requested_at: datetime
     ) -> OrderResult:
         """Post the stored bytes, record the answer, let waiting cancels go on."""
+        self._desk.posting.setdefault(order_id, [])
         try:
             answer = await self._answer(prepared, requested_at)
             await self._desk.record(order_id, answer, self._desk.meta("post"))

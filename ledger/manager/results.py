@@ -26,7 +26,7 @@ class OrderError(msgspec.Struct, frozen=True, kw_only=True):
         return cls(code=error.code, text=str(error), field=field)
 
 
-class OrderResult(msgspec.Struct, frozen=True, kw_only=True):
+class OrderResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The answer to one command.
 
     `success` of a `place` means that the venue took the order and its outcome
