@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
+from pydantic import TypeAdapter, ValidationError
 
 from ledger import events as ev
+from ledger.errors import InvalidInputError
+from ledger.intent import StrategyName
 from ledger.manager import OrderManager
 from ledger.market import taker_fee
 from ledger.values import MICRO, ZERO, Side
@@ -191,3 +194,17 @@ def split_fee(row: ActivityRow, fee_rate: Decimal) -> tuple[Decimal, Decimal]:
     else:
         fee = gap.quantize(MICRO, rounding=ROUND_HALF_EVEN)
     return (row.usdc - fee if is_buy else row.usdc + fee), fee
+
+
+def strategy_name(text: str) -> str:
+    """Check a strategy's name as an intent's would be.
+
+    Raises:
+        InvalidInputError: it is not one.
+    """
+    try:
+        return TypeAdapter(StrategyName).validate_python(text)
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        field = "strategy"
+        raise InvalidInputError(field, reason) from None

@@ -57,7 +57,7 @@ def cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "yes" if value else ""
+        return "yes" if value else "no"
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
     return "".join(c if c.isprintable() else "\ufffd" for c in str(value))
@@ -106,7 +106,8 @@ def write_object(values: Row, form: Form, *, stream: TextIO | None = None) -> No
     elif form is Form.TABLE:
         width = max(map(len, values), default=0)
         for name, value in values.items():
-            stream.write(f"{name:<{width}}{_GAP}{cell(value)}".rstrip() + "\n")
+            if value is not None:
+                stream.write(f"{name:<{width}}{_GAP}{cell(value)}".rstrip() + "\n")
     else:
         indent = 1 if form is Form.JSON else None
         text = json.dumps(plain(values), ensure_ascii=False, indent=indent)

@@ -1,0 +1,42 @@
+"""The commands of `order-ledger`, put together."""
+
+from typing import Annotated, Final
+
+import typer
+
+from service.cli import history, reading, runs, settings, trading, upkeep
+
+app: Final = typer.Typer(
+    name="order-ledger",
+    help="A durable, event-sourced ledger of a trading bot's orders.\n\n"
+    "Data goes to standard output, talk to standard error. "
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 config, 4 integrity, 5 venue, "
+    "6 lock held by another writer, 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    # Plain help: drawing boxes around it would import a whole library.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+for part in (runs, trading, reading, history, upkeep):
+    part.register(app)
+app.add_typer(settings.app, name="config")
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.")
+    ] = False,
+) -> None:
+    if version:
+        from service.bootstrap import software_version
+
+        typer.echo(software_version())
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    app()

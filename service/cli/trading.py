@@ -1,0 +1,309 @@
+"""`place`, `cancel` and `cancel-all`: one command, one writer, one answer."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+
+import typer
+
+from service.cli.options import Common, Showing, command
+
+if TYPE_CHECKING:
+    from ledger.intent import OrderIntent
+    from ledger.manager import OrderResult
+    from service.bootstrap import OpenLedger
+
+_T = TypeVar("_T")
+
+_RESULT: Final = (
+    "order_id",
+    "status",
+    "success",
+    "deduplicated",
+    "filled",
+    "remaining",
+    "avg_price",
+    "fees",
+    "code",
+    "text",
+    "field",
+)
+_MAX_BYTES: Final = 1_000_000
+_NOT_USAGE: Final = frozenset({"idempotency_conflict", "unknown_order"})
+_OUTCOME_UNKNOWN: Final = frozenset({"outcome_unknown", "cancel_refused"})
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    command(app, "place")(place)
+    command(app, "cancel")(cancel)
+    command(app, "cancel-all")(cancel_all)
+
+
+def place(
+    common: Showing,
+    strategy: Annotated[str, typer.Option(metavar="NAME", help="Who places it.")] = "",
+    key: Annotated[
+        str,
+        typer.Option(
+            metavar="KEY", help="Names the intent forever: the same key, one order."
+        ),
+    ] = "",
+    market: Annotated[str, typer.Option(metavar="ID", help="Its condition id.")] = "",
+    outcome: Annotated[str, typer.Option(metavar="YES|NO", help="Which token.")] = "",
+    side: Annotated[str, typer.Option(metavar="BUY|SELL", help="Direction.")] = "",
+    size: Annotated[
+        str, typer.Option(metavar="SHARES", help="Outcome shares, at most 6 places.")
+    ] = "",
+    price: Annotated[
+        str, typer.Option(metavar="PRICE", help="The worst price, pUSD per share.")
+    ] = "",
+    time_in_force: Annotated[
+        str, typer.Option("--tif", metavar="GTC|GTD|FOK|FAK", help="How long it works.")
+    ] = "GTC",
+    post_only: Annotated[
+        bool, typer.Option("--post-only", help="Never take, only rest.")
+    ] = False,
+    expires_at: Annotated[
+        str, typer.Option(metavar="TIME", help="When a GTD order ends, with a zone.")
+    ] = "",
+    max_slippage_bps: Annotated[
+        str,
+        typer.Option(metavar="BPS", help="A tighter bound than the configured one."),
+    ] = "",
+    correlation_id: Annotated[
+        str, typer.Option(metavar="ID", help="Ties several orders together.")
+    ] = "",
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Kept with it.")] = "",
+    from_json: Annotated[
+        str,
+        typer.Option(
+            "--json", metavar="FILE|-", help="The whole intent as a JSON object."
+        ),
+    ] = "",
+    book: Annotated[
+        str,
+        typer.Option(metavar="FILE|-", help="A recording; its last books are used."),
+    ] = "",
+    market_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The terms of markets, as JSON."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="Go on until it has settled."),
+    ] = 0,
+) -> None:
+    """Place one order on paper.
+
+    Without --book nothing is known of the market but its terms, and only
+    --post-only orders pass: they rest where nothing trades.
+
+    \b
+    Examples:
+      order-ledger place --strategy hand --key a1 --market 0xabc --outcome YES \\
+        --side BUY --size 20 --price 0.45 --tif FAK --book frames.jsonl.gz
+      order-ledger place --json intent.json --market-file market.json
+      echo '{"strategy": "hand", ...}' | order-ledger place --json -
+    """
+    given = {
+        "strategy": strategy,
+        "idempotency_key": key,
+        "market_id": market,
+        "outcome": outcome.upper(),
+        "side": side.upper(),
+        "size": size,
+        "price": price,
+        "time_in_force": time_in_force.upper(),
+        "expires_at": expires_at,
+        "max_slippage_bps": max_slippage_bps,
+        "correlation_id": correlation_id,
+        "note": note,
+    }
+    intent = _intent_from_json(from_json) if from_json else _intent(given, post_only)
+
+    async def act(opened: "OpenLedger") -> "OrderResult":
+        from service.cli.market import feed_books, list_from_file, show_empty_book
+
+        opened.ensure_room()
+        if market_file is not None:
+            await list_from_file(opened, market_file)
+        if book:
+            await feed_books(opened, book, intent.market_id)
+        elif intent.post_only:
+            show_empty_book(opened, intent.market_id)
+        result = await opened.manager.place(intent)
+        order_id = result.order.order_id if result.order else ""
+        await opened.settle(wait, order_id=order_id)
+        return result
+
+    def answer(opened: "OpenLedger", result: "OrderResult") -> None:
+        from service.output import write_object
+
+        write_object(_row(opened, result), common.output)
+        _raise_for(result, _advice(result, has_book=bool(book)))
+
+    _with_ledger(common, act, answer)
+
+
+def cancel(
+    common: Showing,
+    order_id: Annotated[str, typer.Argument(metavar="ID", help="The order's id.")],
+) -> None:
+    """Cancel one order.
+
+    \b
+    Examples:
+      order-ledger cancel 019a9c3e-7d5f-7000-8a54-0f9d0d1b7c11
+      order-ledger cancel ID -o json
+    """
+
+    async def act(opened: "OpenLedger") -> "OrderResult":
+        result = await opened.manager.cancel(order_id, actor="operator")
+        await opened.deliver()
+        return result
+
+    def answer(opened: "OpenLedger", result: "OrderResult") -> None:
+        from service.output import write_object
+
+        write_object(_row(opened, result), common.output)
+        _raise_for(result, "`order-ledger order ID` shows what happened to it")
+
+    _with_ledger(common, act, answer)
+
+
+def cancel_all(
+    common: Showing,
+    market: Annotated[
+        str | None, typer.Option(metavar="ID", help="Only orders of this market.")
+    ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only of this strategy.")
+    ] = None,
+) -> None:
+    """Cancel every open order.
+
+    \b
+    Examples:
+      order-ledger cancel-all
+      order-ledger cancel-all --strategy pair_arb --market 0xabc
+    """
+
+    async def act(opened: "OpenLedger") -> "list[OrderResult]":
+        results = await opened.manager.cancel_all(market, strategy, actor="operator")
+        await opened.deliver()
+        return results
+
+    def answer(opened: "OpenLedger", results: "list[OrderResult]") -> None:
+        from service.output import write_rows
+
+        rows = [_row(opened, result) for result in results]
+        write_rows(rows, _RESULT, common.output, color=common.has_color(sys.stdout))
+        common.say(f"{sum(r.success for r in results)} of {len(results)} cancelled")
+        for result in results:
+            _raise_for(result, "run it again, or look at the order's timeline")
+
+    _with_ledger(common, act, answer)
+
+
+def _with_ledger(
+    common: Common,
+    act: "Callable[[OpenLedger], Awaitable[_T]]",
+    answer: "Callable[[OpenLedger, _T], None]",
+) -> None:
+    """Open the ledger for writing, act, and answer once everything is on disk."""
+    from service.bootstrap import open_ledger
+
+    settings = common.settings()
+
+    async def run() -> None:
+        opened = await open_ledger(settings, common.data)
+        try:
+            done = await act(opened)
+            answer(opened, done)
+        finally:
+            await opened.close()
+
+    asyncio.run(run())
+
+
+def _intent(given: dict[str, str], post_only: bool) -> "OrderIntent":
+    from ledger.intent import OrderIntent
+
+    filled: dict[str, Any] = {name: text for name, text in given.items() if text}
+    return OrderIntent.parse({**filled, "post_only": post_only})
+
+
+def _intent_from_json(path: str) -> "OrderIntent":
+    from ledger.errors import InvalidInputError
+    from ledger.intent import OrderIntent
+
+    name = "stdin" if path == "-" else path
+    if path == "-":
+        data = sys.stdin.buffer.read(_MAX_BYTES + 1)
+    else:
+        with Path(path).open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise InvalidInputError(name, f"is longer than {_MAX_BYTES} bytes")
+    try:
+        intent = json.loads(data)
+    except json.JSONDecodeError as error:
+        place_of_error = f"{name}:{error.lineno}:{error.colno}"
+        raise InvalidInputError(place_of_error, f"is no JSON: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(name, f"is no JSON: {error}") from None
+    if not isinstance(intent, dict):
+        raise InvalidInputError(name, "must be a JSON object")
+    return OrderIntent.parse(intent)
+
+
+def _row(opened: "OpenLedger", result: "OrderResult") -> dict[str, Any]:
+    """One answer; the order as it stands now, not as it stood when answered."""
+    row: dict[str, Any] = dict.fromkeys(_RESULT)
+    row |= {"success": result.success, "deduplicated": result.deduplicated}
+    if result.order is not None:
+        order = opened.journal.order(result.order.order_id)
+        row |= {
+            "order_id": order.order_id,
+            "status": order.status,
+            "filled": order.filled,
+            "remaining": order.remaining,
+            "avg_price": order.avg_price,
+            "fees": order.fees,
+        }
+    if result.error is not None:
+        error = result.error
+        row |= {"code": error.code, "text": error.text, "field": error.field or None}
+    return row
+
+
+def _raise_for(result: "OrderResult", hint: str) -> None:
+    """End with the exit code that the answer deserves."""
+    from service.cli.failures import Exit, Failure
+
+    if result.success or result.error is None:
+        return
+    error = result.error
+    refusal = result.order.refusal if result.order else None
+    is_venue = refusal is not None and refusal.by == "venue"
+    code = Exit.FAILED
+    if is_venue or error.code in _OUTCOME_UNKNOWN:
+        code = Exit.VENUE
+    elif error.field and error.code not in _NOT_USAGE:
+        code = Exit.USAGE
+    raise Failure(code, error.code, error.text, hint=hint)
+
+
+def _advice(result: "OrderResult", *, has_book: bool) -> str:
+    code = result.error.code if result.error else ""
+    if code == "no_market_data" and not has_book:
+        return "give --book a recording; without one only --post-only orders pass"
+    if code == "unknown_market":
+        return "list it with --market-file, or give --book a recording that has it"
+    if code == "outcome_unknown":
+        return "it may exist and counts in full; any later command looks it up"
+    return "the order's timeline has the evidence: `order-ledger order ID`"
