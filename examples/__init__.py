@@ -1,0 +1,1 @@
+"""Strategies that trade through the public command API only."""

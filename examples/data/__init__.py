@@ -1,0 +1,1 @@
+"""The small price series of the demo."""

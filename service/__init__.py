@@ -1,0 +1,1 @@
+"""The outermost layer: what ties ledger, executors and projections together."""

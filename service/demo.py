@@ -1,0 +1,348 @@
+"""The demo: two strategies trade a market through the ledger, then it proves itself.
+
+Progress is for standard error, the tables and the proof for standard output.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TextIO
+
+import msgspec
+
+from config import Settings, load_settings
+from examples.pair_arbitrage import PairArbitrage
+from examples.temporal_arbitrage import TemporalArbitrage
+from ledger.errors import InvalidInputError, RecordingError, StoreError
+from ledger.store import WriterLock
+from ledger.values import ZERO, decimal_from
+from projections.read_models import ReadModels
+from service.activity import read_activity
+from service.bootstrap import (
+    PAPER_ACCOUNT,
+    ledger_path,
+    read_models_path,
+    unix_us,
+)
+from service.demo_outcomes import Outcomes, read_outcomes
+from service.demo_proof import Proof, prove
+from service.demo_sources import (
+    BUNDLED,
+    Files,
+    Source,
+    recorded_source,
+    series_source,
+    sorted_out,
+)
+from service.demo_tables import write_report
+from service.importer import ImportReport, import_activity
+from service.session import Pace, PaperSession, SessionCounts, merged, open_session
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_DATA: Final = Path("data/demo")
+MARKER: Final = "demo.json"
+"""Lies in every folder that the demo made; only such a folder is ever replaced."""
+
+_CATCH_UP_EVERY: Final = 2_000
+_FAILURES: Final = Decimal("0.03")
+"""Share of trades that fail on chain: rare at the venue, but worth seeing."""
+
+Progress = Callable[[int], None]
+
+
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demo runs on and where.
+
+    Without `recordings` and `ticks` it is the bundled series.
+    `data` is the folder of the ledger; absent, `data/demo`, where each run
+    replaces the one before.
+    A named folder that holds a ledger is refused; with `fresh` it is replaced if
+    an earlier demo made it, and never otherwise.
+    `speed` is "max" or how many times as fast as it was recorded.
+    `most_markets` bounds the markets of a price series.
+    """
+
+    recordings: tuple[Path, ...] = ()
+    ticks: Path | None = None
+    markets: Path | None = None
+    seed: int = 1
+    data: Path | None = None
+    speed: str = "max"
+    fresh: bool = False
+    most_markets: int | None = None
+    settings: Settings | None = None
+
+
+class DemoReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did; `problems` of its input, while `proof` is about the ledger."""
+
+    titles: tuple[str, ...]
+    data: Path
+    counts: SessionCounts
+    imports: tuple[ImportReport, ...]
+    outcomes: tuple[Outcomes, ...]
+    problems: tuple[str, ...]
+    proof: Proof
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is well, 4 if the proof fails, 1 if input could not be read."""
+        if not self.proof.holds:
+            return 4
+        return 1 if self.problems else 0
+
+
+def run_demo(
+    options: DemoOptions,
+    console: "Console | None" = None,
+    *,
+    stdout: TextIO | None = None,
+) -> DemoReport:
+    """Run the demo and print what it did.
+
+    Args:
+        options: What to run on.
+        console: Where progress is shown; nowhere if absent.
+        stdout: Where the tables go; standard output if absent.
+
+    Raises:
+        InvalidInputError: an option is wrong, or the folder is not ours to use.
+        RecordingError: there is nothing to run on.
+        ConfigError, LockHeldError, StoreError: as `service.session.open_session`.
+    """
+    started = time.monotonic()
+    pace = _pace(options.speed)
+    files = _files(options)
+    sources = _sources(files, options)
+    data = _prepare(options)
+    run = _Run(_settings(options), data, options.seed, pace)
+    with _shown(console, sum(source.steps for source in sources)) as progress:
+        asyncio.run(run.play(files, sources, progress))
+        proof = prove(data, clock_us=unix_us)
+    report = DemoReport(
+        titles=tuple(_titles(files, sources)),
+        data=data,
+        counts=run.counts,
+        imports=tuple(run.imports),
+        outcomes=tuple(read_outcomes(path) for path in files.outcomes),
+        problems=tuple(text for source in sources for text in source.problems),
+        proof=proof,
+        seconds=time.monotonic() - started,
+    )
+    write_report(report, stdout or sys.stdout)
+    return report
+
+
+class _Run:
+    """One run over all its sources, in one ledger."""
+
+    def __init__(
+        self, settings: Settings, data: Path, seed: int, pace: Pace | None
+    ) -> None:
+        self.counts = SessionCounts()
+        self.imports: list[ImportReport] = []
+        self._settings = settings
+        self._data = data
+        self._seed = seed
+        self._pace = pace
+        self._kept = ReadModels(read_models_path(data), PAPER_ACCOUNT)
+
+    async def play(
+        self, files: Files, sources: Sequence[Source], progress: Progress
+    ) -> None:
+        start_ms = sources[0].start_ms if sources else 0
+        for path in files.histories:
+            start_ms = max(start_ms, await self._import(path))
+        windows = {m: w for source in sources for m, w in source.windows.items()}
+        session = await open_session(
+            self._settings,
+            self._data,
+            strategies=(PairArbitrage(), TemporalArbitrage(windows)),
+            markets=[market for source in sources for market in source.markets],
+            start_ms=start_ms,
+            seed=self._seed,
+            pace=self._pace,
+        )
+        self.counts = session.counts
+        try:
+            before = 0
+            for source in sources:
+                await self._trade(session, source, before, progress)
+                before += source.steps
+            await session.finish()
+            self._kept.catch_up(session.ledger.store)
+        finally:
+            self._kept.close()
+            await session.close()
+
+    async def _trade(
+        self, session: PaperSession, source: Source, before: int, progress: Progress
+    ) -> None:
+        counts, store = session.counts, session.ledger.store
+        ticks, frames = counts.ticks, counts.frames
+
+        def on_step() -> None:
+            played = counts.ticks - ticks if source.ticks else counts.frames - frames
+            progress(before + played)
+            if store.head - self._kept.position >= _CATCH_UP_EVERY:
+                self._kept.catch_up(store)
+
+        items = merged(source.frames, source.ticks)
+        await session.run(items, on_progress=on_step)
+
+    async def _import(self, path: Path) -> int:
+        """Bring a history in, with a start of its own; when it ends, Unix ms."""
+        rows = read_activity(path)
+        last_ms = int(rows[-1].at.timestamp()) * 1_000 if rows else 0
+        session = await open_session(
+            self._settings,
+            self._data,
+            strategies=(),
+            markets=(),
+            start_ms=last_ms,
+            seed=self._seed,
+        )
+        try:
+            report = await import_activity(path, session.ledger.manager)
+        finally:
+            await session.close()
+        self.imports.append(report)
+        return last_ms
+
+
+# Options
+
+
+def _files(options: DemoOptions) -> Files:
+    if options.markets is not None and options.ticks is None:
+        field = "markets"
+        raise InvalidInputError(field, "needs a price series: --ticks FILE")
+    files = sorted_out(options.recordings)
+    if options.ticks is not None:
+        files.ticks.append(options.ticks)
+    if options.markets is not None:
+        files.markets.append(options.markets)
+    if len(files.ticks) > 1 or len(files.markets) > 1:
+        field = "ticks"
+        raise InvalidInputError(field, "more than one price series or list of markets")
+    if files == Files():
+        files.ticks.append(BUNDLED)
+    return files
+
+
+def _sources(files: Files, options: DemoOptions) -> list[Source]:
+    """What there is to trade on, the earliest first."""
+    found = []
+    if files.frames:
+        found.append(recorded_source(files.frames))
+    if files.ticks:
+        markets = files.markets[0] if files.markets else None
+        found.append(
+            series_source(
+                files.ticks[0], markets, seed=options.seed, most=options.most_markets
+            )
+        )
+    elif files.markets:
+        msg = f"{files.markets[0]}: markets alone; give the prices that settled them"
+        raise RecordingError(msg)
+    return sorted(found, key=lambda source: source.start_ms)
+
+
+def _titles(files: Files, sources: Sequence[Source]) -> Iterator[str]:
+    yield from (source.title for source in sources)
+    yield from (f"the history in {path.name}" for path in files.histories)
+    yield from (f"the finished bets in {path.name}" for path in files.outcomes)
+
+
+def _settings(options: DemoOptions) -> Settings:
+    settings = options.settings or load_settings()
+    if settings.paper.settlement_failure_rate:
+        return settings
+    paper = settings.paper.model_copy(update={"settlement_failure_rate": _FAILURES})
+    return settings.model_copy(update={"paper": paper})
+
+
+def _pace(speed: str) -> Pace | None:
+    """Waiting that makes recorded time pass `speed` times as fast as it did."""
+    if speed == "max":
+        return None
+    try:
+        factor = decimal_from(speed)
+    except ValueError:
+        factor = ZERO
+    if factor <= ZERO:
+        field = "speed"
+        raise InvalidInputError(field, f"{speed!r} is neither max nor a number above 0")
+    begun: list[tuple[int, float]] = []
+
+    async def wait(recorded_ms: int) -> None:
+        if not begun:
+            begun.append((recorded_ms, time.monotonic()))
+        first_ms, started = begun[0]
+        due = started + float((recorded_ms - first_ms) / factor / 1_000)
+        await asyncio.sleep(max(0, due - time.monotonic()))
+
+    return wait
+
+
+# The folder
+
+
+def _prepare(options: DemoOptions) -> Path:
+    """The folder of the run: without a ledger, and marked as the demo's.
+
+    Raises:
+        InvalidInputError: a ledger is there that must stay.
+        LockHeldError: somebody is writing it.
+    """
+    data = options.data or DEFAULT_DATA
+    path = ledger_path(data)
+    if path.exists():
+        is_ours = (data / MARKER).exists()
+        field = "data"
+        if not is_ours:
+            reason = f"{data} holds a ledger that no demo made; choose another folder"
+            raise InvalidInputError(field, reason)
+        if options.data is not None and not options.fresh:
+            reason = f"{data} holds a ledger already; --fresh replaces it"
+            raise InvalidInputError(field, reason)
+        _remove(data, path)
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data / MARKER).write_text('{"made_by": "order-ledger demo"}\n')
+    except OSError as error:
+        msg = f"{data} cannot be written: {error.strerror}"
+        raise StoreError(msg) from error
+    return data
+
+
+def _remove(data: Path, path: Path) -> None:
+    """Delete a ledger that nobody is writing."""
+    lock = WriterLock(path.with_name(path.name + ".lock"), started_us=unix_us())
+    try:
+        for name in (path.name, read_models_path(data).name):
+            for file in sorted(data.glob(f"{name}*")):
+                if not file.name.endswith(".lock"):
+                    file.unlink()
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _shown(console: "Console | None", total: int) -> Iterator[Progress]:
+    """A progress bar on the console, if there is one."""
+    if console is None:
+        yield lambda _: None
+        return
+    from rich.progress import Progress as Bar
+
+    with Bar(console=console, transient=True) as bar:
+        task = bar.add_task("trading", total=total or None)
+        yield lambda done: bar.update(task, completed=done)
