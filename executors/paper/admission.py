@@ -14,6 +14,8 @@ from ledger.values import ZERO, Side
 
 NOT_READY: Final = "the market is not yet ready to process new orders"
 
+NOT_READY_CODE: Final = "not_ready"
+
 
 def admit(order: PaperOrder, view: MarketView, account: Account, now_ms: int) -> None:
     """Refuse an order as the venue would, in its words.
@@ -38,7 +40,7 @@ def admit(order: PaperOrder, view: MarketView, account: Account, now_ms: int) ->
 
 def not_ready() -> VenueRejectedError:
     """The refusal while there is no book."""
-    return VenueRejectedError(NOT_READY, code="not_ready")
+    return VenueRejectedError(NOT_READY, code=NOT_READY_CODE)
 
 
 def fee_of(market: Market, part: Level) -> Decimal:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from executors.paper.admission import admit, fee_of, not_ready
+from executors.paper.admission import NOT_READY_CODE, admit, fee_of, not_ready
 from executors.paper.balances import CASH
 from executors.paper.chain import Chain
 from executors.paper.clearing import Clearing
@@ -144,7 +144,7 @@ class PaperVenue:
         `payouts` is pUSD per share of each outcome.
         """
         self.advance(now_ms)
-        self._see_market(market).hide()
+        self._see_market(market)
         self._chain.resolve(market, payouts)
         for record in self._clearing.resting(market.market_id):
             self._clearing.end(record, EndReason.MARKET_RESOLVED, CANCELED_RESOLVED)
@@ -186,9 +186,7 @@ class PaperVenue:
         try:
             view = self._admitted(order)
         except VenueRejectedError as error:
-            return PostAnswered(
-                outcome=PostOutcome.REFUSED, code=error.code, text=str(error)
-            )
+            return _refusal(error)
         record = PaperRecord(order=order)
         self._clearing.add(record)
         return self._match(view, record)
@@ -348,3 +346,10 @@ class PaperVenue:
         view = self._views.setdefault(market.market_id, MarketView(market))
         view.market = market
         return view
+
+
+def _refusal(error: VenueRejectedError) -> PostAnswered:
+    # Without a book the same order may be posted again once there is one.
+    may_repeat = error.code == NOT_READY_CODE
+    outcome = PostOutcome.NOT_PROCESSED if may_repeat else PostOutcome.REFUSED
+    return PostAnswered(outcome=outcome, code=error.code, text=str(error))

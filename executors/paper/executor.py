@@ -108,7 +108,7 @@ class PaperExecutor(ExecutorInterface):
             return PostAnswered(outcome=PostOutcome.UNKNOWN, text=NO_ANSWER)
         if fault is Fault.REFUSED:
             return PostAnswered(
-                outcome=PostOutcome.REFUSED, code="not_ready", text=RESTARTING
+                outcome=PostOutcome.NOT_PROCESSED, code="restarting", text=RESTARTING
             )
         answer = self._post(prepared)
         if fault is Fault.LOST_ANSWER:

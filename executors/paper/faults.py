@@ -24,7 +24,8 @@ class Fault(StrEnum):
 
     LOST_REQUEST never reaches the venue and LOST_ANSWER does; nobody can tell
     which it was.
-    REFUSED is a venue that is restarting: a definite no to a post.
+    REFUSED is a venue that is restarting: it did not process the post, which may
+    be repeated.
     """
 
     NONE = "none"

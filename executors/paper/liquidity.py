@@ -82,14 +82,16 @@ class MarketView:
     def _shown(self, side: Side, limit: Decimal) -> list[Level]:
         book = self._book
         assert book is not None
+        if self._is_no:
+            side, limit = side.opposite, ONE - limit
+        best = book.best_for(side)
+        if best is None or (
+            best.price > limit if side is Side.BUY else best.price < limit
+        ):
+            return []  # the common case, without listing the book
+        levels = book.takeable(side, limit)
         if not self._is_no:
-            best = book.best_for(side)
-            if best is None or (
-                best.price > limit if side is Side.BUY else best.price < limit
-            ):
-                return []  # the common case, without listing the book
-            return book.takeable(side, limit)
-        levels = book.takeable(side.opposite, ONE - limit)
+            return levels
         return [Level(ONE - price, size) for price, size in levels]
 
     def plan(self, side: Side, limit: Decimal, size: Decimal) -> list[Level]:

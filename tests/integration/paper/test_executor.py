@@ -327,7 +327,7 @@ class TestFaults:
         executor = make(clock, lambda _at, _name, _rng: next(faults))
         made, answer = await executor.place_order(request(BUY, "0.40", "10"))
         assert (answer.outcome, answer.text) == (
-            PostOutcome.REFUSED,
+            PostOutcome.NOT_PROCESSED,
             "service not ready",
         )
         assert (await executor.submit(made)).outcome is PostOutcome.MATCHED
@@ -377,7 +377,7 @@ class TestFaults:
         assert set(first) == {
             PostOutcome.LIVE,
             PostOutcome.UNKNOWN,
-            PostOutcome.REFUSED,
+            PostOutcome.NOT_PROCESSED,
         }
 
 

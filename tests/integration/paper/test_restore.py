@@ -6,7 +6,13 @@ import pytest
 
 from executors.paper import PaperConfig, PaperExecutor
 from ledger.book import OrderBook
-from ledger.decide import CancelAnswered, CancelOutcome, LookupFound, PostOutcome
+from ledger.decide import (
+    CancelAnswered,
+    CancelOutcome,
+    DustSeen,
+    LookupFound,
+    PostOutcome,
+)
 from ledger.events import ObservedPosition
 from ledger.intent import UserFill
 from ledger.values import EndReason, OrderStatus, Outcome, Side, TimeInForce
@@ -188,6 +194,18 @@ async def test_finished_orders_still_answer_look_ups(plant: Plant) -> None:
     assert (await plant.executor.get_open_orders()).orders == ()
     again = await plant.executor.submit(filled)
     assert again.code == "duplicated"
+
+
+async def test_dust_that_was_closed_does_not_rest_again(plant: Plant) -> None:
+    """The ledger closed the order; its last hundredths must not fill later."""
+    made = await plant.place(BUY, "0.40", "20.01")
+    plant.orders.apply(
+        made.venue_order_id, DustSeen(tolerance=d("0.01")), source="lookup"
+    )
+    plant.restart("1000")
+    assert (await plant.executor.get_open_orders()).orders == ()
+    found = await plant.executor.get_order(made.venue_order_id)
+    assert found.found is LookupFound.MATCHED
 
 
 async def test_a_taker_caught_in_the_middle_is_killed(plant: Plant) -> None:

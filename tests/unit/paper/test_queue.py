@@ -125,6 +125,23 @@ class TestLevels:
         desk.trade(SELL, "0.40", "5")
         assert desk.fills() == [("0.40", "5")]
 
+    def test_several_prints_may_share_one_drop(self, desk: Desk) -> None:
+        """25 and 15 explain the 40 that left; the next 60 clear the queue."""
+        desk.show([("0.40", "60")], ASKS)
+        desk.trade(SELL, "0.40", "25")
+        desk.trade(SELL, "0.40", "15")
+        desk.trade(SELL, "0.40", "60")
+        desk.trade(SELL, "0.40", "5")
+        assert desk.fills() == [("0.40", "5")]
+
+    def test_a_print_never_moves_us_back(self, desk: Desk) -> None:
+        """60 are shown, 25 of the 40 that left were traded: still 60 ahead."""
+        desk.show([("0.40", "60")], ASKS)
+        desk.trade(SELL, "0.40", "25")
+        desk.wait(60_000)
+        desk.trade(SELL, "0.40", "65")
+        assert desk.fills() == [("0.40", "5")]
+
     def test_a_drop_after_its_print_counts_once(self, desk: Desk) -> None:
         """The same trade in the other order."""
         desk.trade(SELL, "0.40", "40")
@@ -144,6 +161,12 @@ class TestQuotes:
         desk.show([("0.30", "50")], [("0.38", "5"), ("0.39", "90")])
         assert desk.fills() == [("0.40", "5"), ("0.40", "25")]
         assert desk.venue.open_orders() == ()
+
+    def test_the_better_of_our_bids_meets_the_ask_first(self, desk: Desk) -> None:
+        """Price before time, as at the venue."""
+        desk.place(BUY, "0.41", "30")
+        desk.show([("0.39", "50")], [("0.40", "40")])
+        assert desk.fills() == [("0.41", "30"), ("0.40", "10")]
 
     def test_the_same_ask_does_not_fill_us_twice(self, desk: Desk) -> None:
         """The recording shows it on, because it never met us there."""
@@ -251,7 +274,8 @@ class TestEnds:
 
     def test_a_filled_gtd_does_not_expire(self, desk: Desk) -> None:
         """It is done already; an end after the end would confuse the audit."""
-        desk.place(BUY, "0.42", "10", GTD, expires_in=180_000)
+        desk.place(BUY, "0.41", "10", GTD, expires_in=180_000)
+        desk.trade(SELL, "0.41", "10")
         desk.wait(300_000)
         assert desk.said() == ["MATCHED", "MINED", "CONFIRMED"]
 

@@ -90,6 +90,14 @@ class TestDepth:
         desk.place(BUY, "0.40", "10", FAK)
         assert desk.fills() == [("0.40", "6"), ("0.40", "1")]
 
+    def test_a_level_that_shrank_below_our_take_may_grow_anew(self, desk: Desk) -> None:
+        """Six of ours, then three shown: of ten shown later, seven are new."""
+        desk.place(BUY, "0.40", "6", FAK)
+        desk.show(BIDS, [("0.40", "3")])
+        desk.show(BIDS, [("0.40", "10")])
+        desk.place(BUY, "0.40", "10", FAK)
+        assert desk.fills() == [("0.40", "6"), ("0.40", "7")]
+
     def test_a_level_that_vanished_comes_back_whole(self, desk: Desk) -> None:
         """A level at the same price a minute later is another order."""
         desk.place(BUY, "0.40", "10")
@@ -217,7 +225,8 @@ class TestRefusals:
     def test_without_a_book_nothing_is_taken(self) -> None:
         """Nobody knows the queue or the depth, so any fill would be a guess."""
         desk = Desk()
-        assert desk.place(BUY, "0.40", "10").code == "not_ready"
+        answer = desk.place(BUY, "0.40", "10")
+        assert (answer.outcome, answer.code) == (PostOutcome.NOT_PROCESSED, "not_ready")
         desk.show(BIDS, ASKS)
         desk.venue.on_gap(MARKET.market_id)
         assert desk.place(BUY, "0.40", "10").code == "not_ready"
