@@ -128,7 +128,7 @@ class Placement:
                 verdict.reason,
                 verdict.evidence,
             )
-        self._state.count_request(self._risk.rate_scopes(intent), now)
+        self._state.exposure.count_request(self._risk.rate_scopes(intent), now)
         size = verdict.adjusted_size or intent.size
         evidence: dict[str, str] = {}
         if not intent.post_only:

@@ -178,16 +178,26 @@ class SQLiteLedgerRecorder(SQLiteApplicationRecorder):
             schema.create(self.ledger_datastore.writer, entropy)
             self.load(self.ledger_datastore.writer)
 
-    def load(self, connection: sqlite3.Connection) -> None:
-        """Read who this ledger is and where its log ends.
+    def identify(self, connection: sqlite3.Connection) -> None:
+        """Read who this ledger is: enough to read its log, wherever that ends.
 
         Raises:
             IntegrityError: its identity is damaged.
         """
         path = self.ledger_datastore.path
         self.ledger_id, self.epoch = schema.read_meta(path, connection)
+        self.tail = Tail(0, first_hash(self.ledger_id), 0)
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read who this ledger is and where its log ends.
+
+        Raises:
+            IntegrityError: its identity is damaged.
+        """
+        self.identify(connection)
         row = connection.execute(_SELECT_TAIL).fetchone()
-        self.tail = Tail(*row) if row else Tail(0, first_hash(self.ledger_id), 0)
+        if row is not None:
+            self.tail = Tail(*row)
 
     def append(
         self, entries: Iterable[Entry], identities: Sequence[Identity] = ()

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, NoReturn, Self
@@ -45,6 +46,7 @@ class LedgerStore(LogReader):
     """The log of one ledger. Open it with `LedgerStore.open`.
 
     One thread at a time may append; reads may run beside it from any thread.
+    Close it last: no thread may still be reading then.
     """
 
     def __init__(
@@ -108,7 +110,10 @@ class LedgerStore(LogReader):
         recorder = SQLiteLedgerRecorder(datastore, clock_us=clock_us)
         store = cls(recorder, None, Ballast(beside(path, ".ballast"), 0))
         try:
-            recorder.load(store._reader)
+            recorder.identify(store._reader)
+        except sqlite3.Error as error:
+            store.close()
+            raise opening_error(path, error) from error
         except BaseException:
             store.close()
             raise
@@ -275,12 +280,21 @@ class LedgerStore(LogReader):
         One that is damaged, or that the log contradicts, is passed over and
         named in `problems`.
         """
-        for stored in checkpoint.checkpoints(self._reader):
+        try:
+            kept = checkpoint.checkpoints(self._reader)
+        except sqlite3.DatabaseError as error:
+            self._note(f"the checkpoints cannot be read: {error}")
+            return None
+        for stored in kept:
             if stored.problem:
-                self.problems.append(stored.problem)
+                self._note(stored.problem)
             elif stored.state_version == state_version:
                 return stored.position, stored.state
         return None
+
+    def _note(self, problem: str) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def verify(self, *, full: bool, progress: Progress | None = None) -> VerifyReport:
         """Recompute the hash chain since the last checkpoint, or all of it.
@@ -304,7 +318,9 @@ class LedgerStore(LogReader):
             raise StoreError(msg)
         make_file(target)
         try:
-            self._reader.execute("VACUUM INTO ?", (str(target),))
+            # Not the reader: whoever reads meanwhile would wait for all of it.
+            with closing(connect(self.path, self._options, read_only=True)) as source:
+                source.execute("VACUUM INTO ?", (str(target),))
             # Opening it as a writer would puts the copy into WAL mode as well.
             connect(target, self._options, read_only=False).close()
             sync(target)

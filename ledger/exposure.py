@@ -1,0 +1,220 @@
+"""What the account has at risk: reservations of open orders, usage of scopes.
+
+Only the write side keeps it; read models derive reservations from the orders.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from ledger.intent import OrderIntent
+from ledger.order import Order
+from ledger.position import Position, PositionKey, Totals
+from ledger.risk import ScopeUsage, fee_per_share
+from ledger.values import ZERO, Side
+
+_KEEP_REQUESTS: Final = 1000
+"""Request times kept per scope: the highest rate limit that can be checked."""
+
+
+class Reservation(NamedTuple):
+    """What one order holds back: pUSD, shares to be bought, shares to be sold."""
+
+    cash: Decimal = ZERO
+    buys: Decimal = ZERO
+    sells: Decimal = ZERO
+
+
+NOTHING: Final = Reservation()
+
+
+def reservation_of(order: Order) -> Reservation:
+    """What an order holds back; unknown outcomes count in full."""
+    resting = order.resting
+    if resting <= ZERO:
+        return NOTHING
+    if order.side is Side.SELL:
+        return Reservation(ZERO, ZERO, resting)
+    return Reservation(resting * cash_per_share(order), resting, ZERO)
+
+
+def cash_per_share(order: Order) -> Decimal:
+    """pUSD that one share of a BUY may cost at most, its fee included."""
+    fee = fee_per_share(order.price, order.fee_rate, post_only=order.post_only)
+    return order.price + fee
+
+
+class Holding(msgspec.Struct):
+    """One strategy's line in one outcome: position and open interest."""
+
+    position: Position
+    open_buys: Decimal = ZERO
+    open_sells: Decimal = ZERO
+
+
+class Exposure:
+    """Counts what orders hold back and what each scope uses up.
+
+    Every order counts in three scopes: the account, its strategy, its market.
+    """
+
+    def __init__(self) -> None:
+        self.reserved_cash = ZERO
+        self.scopes: dict[str, ScopeUsage] = {}
+        self._held: dict[str, Decimal] = {}
+        self._requests: dict[str, deque[datetime]] = {}
+        self._scopes_of: dict[tuple[str, str], tuple[ScopeUsage, ...]] = {}
+
+    def reserve(self, order: Order, holding: Holding) -> None:
+        """Replace what an order held back by what it holds back now."""
+        held = self._held.get(order.order_id)
+        resting = None if order.done_reason else order.size - order.matched
+        if resting == held:
+            return
+        opened = 0
+        if held is None:
+            held, opened = ZERO, 1
+        if resting is None:
+            opened, more = opened - 1, -held
+            self._held.pop(order.order_id, None)
+        else:
+            more = resting - held
+            self._held[order.order_id] = resting
+        cash = ZERO
+        if order.side is Side.SELL:
+            holding.open_sells += more
+        else:
+            holding.open_buys += more
+            cash = more * cash_per_share(order)
+            self.reserved_cash += cash
+        for usage in self.usages(order.strategy, order.market_id):
+            usage.gross += cash
+            usage.open_orders += opened
+
+    def adopt(self, order: Order) -> None:
+        """Take over, after a restart, what the sums already contain."""
+        if order.done_reason is None:
+            self._held[order.order_id] = order.size - order.matched
+
+    @contextmanager
+    def hold(
+        self, intent: OrderIntent, size: Decimal, fee_rate: Decimal, holding: Holding
+    ) -> Iterator[None]:
+        """Count an intent in full while its order is being prepared."""
+        fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
+        cash = size * (intent.price + fee) if intent.side is Side.BUY else ZERO
+        self._shift(intent, holding, cash, size, 1)
+        try:
+            yield
+        finally:
+            self._shift(intent, holding, -cash, -size, -1)
+
+    def _shift(
+        self,
+        intent: OrderIntent,
+        holding: Holding,
+        cash: Decimal,
+        size: Decimal,
+        opened: int,
+    ) -> None:
+        self.reserved_cash += cash
+        for usage in self.usages(intent.strategy, intent.market_id):
+            usage.gross += cash
+            usage.open_orders += opened
+        if intent.side is Side.BUY:
+            holding.open_buys += size
+        else:
+            holding.open_sells += size
+
+    def post(
+        self, key: PositionKey, before: Totals, after: Totals, at: datetime
+    ) -> None:
+        """Carry a position's change over to the scopes that count it."""
+        spent = after.cost - before.cost
+        earned = after.realized_pnl - before.realized_pnl - after.fees + before.fees
+        day = at.toordinal() if earned else 0
+        for usage in self.usages(key[0], key[1]):
+            usage.gross += spent
+            if earned:
+                if usage.day != day:
+                    usage.day, usage.day_pnl = day, ZERO
+                usage.day_pnl += earned
+
+    def count_placed(self, order: Order) -> None:
+        """An acceptance ends a row of rejects and failures."""
+        for usage in self.usages(order.strategy, order.market_id):
+            if usage.rejects or usage.failures:
+                usage.rejects = usage.failures = 0
+
+    def count_reject(self, order: Order) -> None:
+        """The venue refused the order."""
+        for usage in self.usages(order.strategy, order.market_id):
+            usage.rejects += 1
+
+    def count_failure(self, order: Order) -> None:
+        """The outcome is unknown, or a trade became void."""
+        for usage in self.usages(order.strategy, order.market_id):
+            usage.failures += 1
+
+    def forgive(self) -> None:
+        """Somebody resumed: rows of rejects and failures start anew."""
+        for usage in self.scopes.values():
+            usage.rejects = usage.failures = 0
+
+    def count_request(self, scopes: Iterable[str], at: datetime) -> None:
+        """Note the time of a request in the scopes whose rate is limited.
+
+        Not part of the fold: a rate's window is shorter than any restart.
+        """
+        for scope in scopes:
+            times = self._requests.get(scope)
+            if times is None:
+                times = self._requests[scope] = deque(maxlen=_KEEP_REQUESTS)
+            times.append(at)
+
+    def requests(self, scope: str) -> Sequence[datetime]:
+        """Times of the latest requests in a scope, oldest first."""
+        return self._requests.get(scope, ())
+
+    def usages(self, strategy: str, market_id: str) -> tuple[ScopeUsage, ...]:
+        """The three scopes every order counts in."""
+        key = (strategy, market_id)
+        known = self._scopes_of.get(key)
+        if known is None:
+            known = self._scopes_of[key] = (
+                self.usage("account"),
+                self.usage(f"strategy:{strategy}"),
+                self.usage(f"market:{market_id}"),
+            )
+        return known
+
+    def usage(self, scope: str) -> ScopeUsage:
+        """What one scope uses."""
+        known = self.scopes.get(scope)
+        if known is None:
+            known = self.scopes[scope] = ScopeUsage()
+        return known
+
+    def group_usage(self, markets: frozenset[str]) -> ScopeUsage:
+        """The sum over markets; days and rows of failures count at their worst."""
+        usages = [self.usage(f"market:{market}") for market in sorted(markets)]
+        day = max((usage.day for usage in usages), default=0)
+        return ScopeUsage(
+            gross=sum((usage.gross for usage in usages), ZERO),
+            open_orders=sum(usage.open_orders for usage in usages),
+            rejects=max((usage.rejects for usage in usages), default=0),
+            failures=max((usage.failures for usage in usages), default=0),
+            day=day,
+            day_pnl=sum((u.day_pnl for u in usages if u.day == day), ZERO),
+        )
+
+    def restore(self, scopes: Mapping[str, ScopeUsage], reserved_cash: Decimal) -> None:
+        """Take the sums of a checkpoint over."""
+        self.scopes = dict(scopes)
+        self.reserved_cash = reserved_cash
+        self._scopes_of.clear()
