@@ -1,0 +1,52 @@
+"""Every read model there is."""
+
+from typing import Final
+
+from projections.account import ACCOUNT
+from projections.base import Table, View
+from projections.fills import FILLS, TRADES
+from projections.idempotency import IDEMPOTENCY
+from projections.open_orders import OPEN_ORDERS
+from projections.orders import ORDERS
+from projections.pnl import PNL
+from projections.positions import POSITIONS
+from projections.reconciliation import (
+    DRIFTS,
+    OPEN_DRIFTS,
+    RECONCILIATION,
+    RECONCILIATION_DIFFS,
+)
+from projections.reservations import RESERVATIONS
+from projections.settlement_health import SETTLEMENT_HEALTH
+from projections.system import SYSTEM
+
+SCHEMA_VERSION: Final = 1
+"""Raised with any change of a row; a file of another version is built anew."""
+
+TABLES: Final[tuple[Table, ...]] = (
+    ACCOUNT,
+    DRIFTS,
+    ORDERS,
+    PNL,
+    POSITIONS,
+    RECONCILIATION,
+    RECONCILIATION_DIFFS,
+    SYSTEM,
+    TRADES,
+)
+
+VIEWS: Final[tuple[View, ...]] = (
+    FILLS,
+    IDEMPOTENCY,
+    OPEN_DRIFTS,
+    OPEN_ORDERS,
+    RESERVATIONS,
+    SETTLEMENT_HEALTH,
+)
+
+_ALL: Final[tuple[Table | View, ...]] = (*TABLES, *VIEWS)
+
+MODELS: Final[dict[str, Table | View]] = {
+    model.name: model for model in sorted(_ALL, key=lambda model: model.name)
+}
+"""Every read model by name."""

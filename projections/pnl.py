@@ -1,0 +1,85 @@
+"""Profit per strategy and market, and the money it took."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final
+
+from ledger.position import PositionKey
+from ledger.state import LedgerState
+from ledger.values import ZERO, Outcome, Side
+from projections.base import Kept, Row, Table, text
+from projections.orders import ORDERS
+from projections.touched import Touched
+
+_COST: Final = list(ORDERS.columns).index("cost")
+_PAID: Final = 2
+
+
+def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
+    spent = _spent(touched, kept)
+    markets = {(line.strategy, line.market_id) for line in touched.moved}
+    for strategy, market_id in sorted(markets):
+        before = kept.row("pnl", (strategy, market_id))
+        paid = _decimal(before, _PAID) + spent.get((strategy, market_id), ZERO)
+        cost = realized = fees = ZERO
+        for outcome in Outcome:
+            line = state.holdings.get(PositionKey(strategy, market_id, outcome))
+            if line is not None:
+                totals = line.position.totals
+                cost += totals.cost
+                realized += totals.realized_pnl
+                fees += totals.fees
+        # Every movement changes the two sides alike, so that one sum is enough.
+        received = paid + realized - cost
+        yield (
+            strategy,
+            market_id,
+            text(paid),
+            text(received),
+            text(cost),
+            text(realized),
+            text(fees),
+            text(realized - fees),
+        )
+
+
+def _spent(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
+    """What the batch added to the pUSD paid; a void fill takes its part back."""
+    spent = dict(touched.paid)
+    for order in touched.traded:
+        if order.side is not Side.BUY:
+            continue
+        more = order.cost
+        if order.order_id not in touched.created:
+            more -= _decimal(kept.row("orders", (order.order_id,)), _COST)
+        key = (order.strategy, order.market_id)
+        spent[key] = spent.get(key, ZERO) + more
+    return spent
+
+
+def _decimal(row: Row | None, column: int) -> Decimal:
+    return ZERO if row is None else Decimal(str(row[column]))
+
+
+PNL = Table(
+    name="pnl",
+    columns={
+        "strategy": str,
+        "market_id": str,
+        "paid": str,
+        "received": str,
+        "cost": str,
+        "realized_pnl": str,
+        "fees": str,
+        "net": str,
+    },
+    key=("strategy", "market_id"),
+    rows=_rows,
+)
+"""One row per strategy and market, in pUSD.
+
+`paid` and `received` are what shares cost and brought, fees apart; shares that
+were transferred count at the cost they came or went with.
+`cost` is what the shares still held cost; `received - paid = realized_pnl - cost`.
+`net` is `realized_pnl - fees`.
+"""
