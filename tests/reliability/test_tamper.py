@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import IntegrityError
 from ledger.store.verify import Verifier, VerifyReport
 from tests.integration.store.samples import OPTIONS, noted, opened, ordered
 
 EVENTS = 40
+PAGE = 4096
 COLUMNS = "originator_id, originator_version, topic, state, recorded_us, epoch, hash"
 
 
@@ -180,6 +182,38 @@ def flipped(path: Path, *, flips: int, seed: int) -> list[int]:
 def test_every_flipped_bit_of_an_event_is_seen(path: Path) -> None:
     """Disks rot one bit at a time, and SQLite's own check hardly notices."""
     assert flipped(path, flips=200, seed=5) == []
+
+
+def test_a_ruined_page_is_reported_wherever_it_is(path: Path) -> None:
+    """Damage that SQLite itself stumbles over is a finding, not a crash."""
+    rng = random.Random(7)
+    data = path.read_bytes()
+    target = path.with_name("ruined.db")
+    pages = len(data) // PAGE
+    found = []
+    for page in range(1, pages):
+        ruined = bytearray(data)
+        ruined[page * PAGE : (page + 1) * PAGE] = rng.randbytes(PAGE)
+        target.write_bytes(ruined)
+        found.append(findings(target))
+    assert pages > 10
+    assert all(found)
+    assert any("cannot be read" in text for text in found)
+
+
+def findings(path: Path) -> str:
+    """What opening, reading and verifying say of a file; "" if all is well."""
+    try:
+        with opened(path, writer=False) as store:
+            report = store.verify(full=True)
+            try:
+                assert sum(1 for _ in store.read()) <= EVENTS
+                store.find_intent("arb", "key-1")
+            except IntegrityError as error:
+                return f"{report.problems} {error}" if report.problems else ""
+            return " ".join(report.problems)
+    except IntegrityError as error:
+        return str(error)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from eventsourcing.persistence import StoredEvent
 
 from ledger.errors import (
     ConcurrentWriteError,
@@ -68,6 +69,18 @@ def test_positions_stay_gapless_after_a_conflict(tmp_path: Path) -> None:
         store.append([noted(2)])
         assert [r.position for r in store.read()] == [1, 2]
         assert store.verify(full=True).is_sound
+
+
+def test_every_write_takes_the_lock_at_its_start(tmp_path: Path) -> None:
+    """A transaction that upgrades in its middle can fail after it has read."""
+    with opened(tmp_path / "ledger.db") as store:
+        seen: list[str] = []
+        store._datastore.writer.set_trace_callback(seen.append)
+        store.append([noted(1)])
+        store._recorder.insert_events([StoredEvent("s", 1, "topic", b"state")])
+        store.save_checkpoint(1, b"state")
+        begun = [text for text in seen if text.startswith("BEGIN")]
+        assert begun == ["BEGIN IMMEDIATE"] * 3
 
 
 def test_an_overtaken_writer_is_fenced(tmp_path: Path) -> None:

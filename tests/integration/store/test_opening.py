@@ -1,5 +1,6 @@
 """Opening: what is there, whose it is, and who has it."""
 
+import fcntl
 import os
 import sqlite3
 from pathlib import Path
@@ -44,6 +45,26 @@ def test_a_second_writer_is_told_who_has_the_ledger(path: Path) -> None:
     assert f"pid {os.getpid()} on " in caught.value.owner
     assert "since 2026-09-22T12:00:00Z" in caught.value.owner
     opened(path).close()
+
+
+def test_a_lock_on_a_deleted_file_is_no_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deleted between open and lock, it would be held beside the real one."""
+    lock_file = path.with_name("ledger.db.lock")
+    real = fcntl.flock
+    calls: list[int] = []
+
+    def deleted_under_us(descriptor: int, operation: int) -> None:
+        if not calls:
+            lock_file.unlink()
+        calls.append(operation)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", deleted_under_us)
+    with opened(path), pytest.raises(LockHeldError):
+        opened(path)
+    assert len(calls) == 3
 
 
 def test_a_reader_needs_no_lock_and_sees_what_is_durable(path: Path) -> None:

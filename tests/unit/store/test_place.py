@@ -12,8 +12,9 @@ from ledger.store.lock import WriterLock, file_system_of, is_network
 MOUNTS = """\
 /dev/vda / ext4 rw,relatime 0 0
 tmpfs /run tmpfs rw 0 0
-server:/export /srv/data nfs4 rw 0 0
 /dev/vdb /srv/data/local xfs rw 0 0
+server:/export /srv/data ext3 rw 0 0
+server:/export /srv/data nfs4 rw 0 0
 sshfs /home/u/with\\040space fuse.sshfs rw 0 0
 odd line
 """
