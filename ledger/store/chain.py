@@ -1,7 +1,8 @@
 """The hash chain: one definition, used to write and to verify.
 
-Source: the tamper-evidence recipe in `reliability.md`, section 6 of the design
-references: hash[n] = SHA-256("v1" + u64(n) + hash[n-1] + body).
+hash[n] = SHA-256("v1" + u64(n) + hash[n-1] + body), and hash[0] is the SHA-256
+of the ledger's id.
+The stored bytes are the hashed bytes: nothing is encoded anew to verify.
 """
 
 from functools import lru_cache

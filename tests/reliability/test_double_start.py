@@ -1,4 +1,4 @@
-"""Two processes, one ledger: exactly one of them writes (T6)."""
+"""Two processes, one ledger: exactly one of them writes."""
 
 import os
 import signal

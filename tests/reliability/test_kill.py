@@ -1,4 +1,4 @@
-"""kill -9 at any instant: what was acknowledged is there (T1)."""
+"""kill -9 at any instant: what was acknowledged is there."""
 
 from pathlib import Path
 

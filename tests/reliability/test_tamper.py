@@ -1,4 +1,4 @@
-"""Edits, gaps and flipped bits: verification names the first bad event (T5)."""
+"""Edits, gaps and flipped bits: verification names the first bad event."""
 
 import random
 import sqlite3

@@ -1,4 +1,4 @@
-"""When a write fails, we stop: nothing is acknowledged any more (T3, T4)."""
+"""When a write fails, we stop: nothing is acknowledged any more."""
 
 import os
 import resource
