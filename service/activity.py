@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple, NoReturn
 
 from executors.market_data.files import STDIN, Line, read_lines
-from ledger.errors import InvalidInputError, RecordingError
+from ledger.errors import RecordingError
 from ledger.values import (
     ONE,
     ZERO,
@@ -41,7 +41,7 @@ _LATEST: Final = 253_370_764_800  # the year 9999, in seconds
 _OUTCOMES: Final = (Outcome.YES, Outcome.NO)
 
 
-class ActivityError(InvalidInputError):
+class ActivityError(RecordingError):
     """Rows that cannot be read; nothing of the file was recorded.
 
     `problems` are sentences that begin with the row's place, the first ones only.
@@ -49,9 +49,9 @@ class ActivityError(InvalidInputError):
 
     code = "bad_activity"
 
-    def __init__(self, problems: Sequence[str], count: int) -> None:
+    def __init__(self, name: str, problems: Sequence[str], count: int) -> None:
         rows = "1 row" if count == 1 else f"{count} rows"
-        super().__init__("activity", f"{rows} cannot be read; nothing was recorded")
+        super().__init__(f"{name}: {rows} cannot be read; nothing was recorded")
         self.problems = tuple(problems)
 
 
@@ -117,7 +117,7 @@ def read_activity(
             if len(problems) < _MOST_PROBLEMS:
                 problems.append(f"{where}: {error}")
     if wrong:
-        raise ActivityError(problems, wrong)
+        raise ActivityError(str(path), problems, wrong)
     # The venue lists the newest first, and many rows share a second.
     if rows and rows[0].at > rows[-1].at:
         rows.reverse()

@@ -29,6 +29,7 @@ from ledger.state import LedgerState
 from ledger.store import DEFAULT_NAME, LedgerStore, StoreOptions, disk_free_mb
 from ledger.values import ZERO, Outcome, Side
 from ledger.venue import Holdings
+from projections import DEFAULT_NAME as READ_MODELS_NAME
 from service.metrics import PrometheusMetrics
 from service.translate import (
     manager_config,
@@ -37,7 +38,6 @@ from service.translate import (
     slippage_config,
 )
 
-READ_MODELS_NAME: Final = "read_models.db"
 PAPER_ACCOUNT: Final = "paper"
 PAPER_DEPOSIT: Final = "paper deposit"
 

@@ -7,7 +7,7 @@ what is new.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
@@ -81,7 +81,24 @@ async def import_activity(
         StoreFailedError: the log takes no more; what was recorded stays, and the
             same import may be run again.
     """
-    rows = read_activity(path, stdin=stdin)
+    return await import_rows(
+        read_activity(path, stdin=stdin),
+        manager,
+        strategy=strategy,
+        fee_rate=fee_rate,
+        progress=progress,
+    )
+
+
+async def import_rows(
+    rows: Sequence[ActivityRow],
+    manager: OrderManager,
+    *,
+    strategy: str = DEFAULT_STRATEGY,
+    fee_rate: Decimal = TAKER_RATE,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Record rows that were read before, as `import_activity`."""
     skipped = Counter(row.kind for row in rows if row.kind not in IMPORTED_TYPES)
     found = _events(rows, strategy, fee_rate)
     recorded = 0
@@ -111,7 +128,7 @@ async def import_activity(
 
 
 def _events(
-    rows: list[ActivityRow], strategy: str, fee_rate: Decimal
+    rows: Sequence[ActivityRow], strategy: str, fee_rate: Decimal
 ) -> list[ev.AccountEvent]:
     """The events of imported rows; each carries its row's key as its causation."""
     found: list[ev.AccountEvent] = []

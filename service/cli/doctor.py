@@ -18,7 +18,7 @@ from config import ConfigError, Settings, config_hash
 from ledger.errors import LedgerError, StoreError
 from ledger.store import LedgerStore, disk_free_mb, sqlite_warnings
 from ledger.values import TradingMode
-from projections.read_models import ReadModels
+from projections import ReadModels
 from service.bootstrap import (
     account_of,
     ledger_path,

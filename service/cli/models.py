@@ -17,11 +17,16 @@ import structlog
 from ledger.errors import IntegrityError, StoreError
 from ledger.recorded import Recorded
 from ledger.store import LedgerStore
-from projections.as_of import tables_as_of
-from projections.base import micros
-from projections.read_models import ReadModels
-from projections.tables import Filter, Record, model_of
-from projections.timeline import TimelineEntry, timeline
+from projections import (
+    Filter,
+    ReadModels,
+    Record,
+    TimelineEntry,
+    micros,
+    model_of,
+    tables_as_of,
+    timeline,
+)
 from service.bootstrap import account_of, ledger_path, read_models_path, unix_us
 from service.cli.failures import Exit, Failure
 from service.cli.moments import position_of, since_from

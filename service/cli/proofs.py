@@ -1,101 +1,70 @@
 """Proving that what is kept follows from the log, and that the log is whole."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from config import Settings
-from projections.read_models import ReadModels
-from projections.verify import check_domain
+from ledger.errors import IntegrityError, StoreError
+from ledger.store import LedgerStore
+from projections import ReadModels, check_domain, compare_models
 from service.bootstrap import account_of, read_models_path
 from service.cli.failures import Exit, Failure
 from service.cli.models import reader
 from service.cli.options import Common
-from service.cli.progress import progress
+from service.cli.progress import Report, progress
 
 
 def rebuild_models(common: Common, settings: Settings) -> dict[str, Any]:
     """Build the read models anew and swap them in; what was built."""
-    account = account_of(settings)
     with (
         reader(common.data) as store,
-        ReadModels(read_models_path(common.data), account) as kept,
+        _kept(common, settings) as kept,
         progress(common, "rebuilding") as report,
     ):
         events = kept.rebuild(store, report)
-        return {
-            "result": "rebuilt",
-            "events": events,
-            "position": kept.position,
-            "digest": _digest(kept),
-        }
+        return _told("rebuilt", kept, events)
 
 
 def check_models(common: Common, settings: Settings) -> dict[str, Any]:
-    """Compare the kept read models with a fresh build, byte for byte.
+    """Catch the read models up and compare every row with a fresh build.
 
     Raises:
         Failure: they differ; the kept ones were left as they are.
     """
-    account = account_of(settings)
     with (
         reader(common.data) as store,
-        ReadModels(read_models_path(common.data), account) as kept,
-        _fresh(account) as fresh,
-        progress(common, "rebuilding") as report,
+        _kept(common, settings) as kept,
+        progress(common, "catching up") as report,
     ):
-        caught_up = kept.catch_up(store)
-        fresh.rebuild(store, report)
-        # A writer may have gone on meanwhile.
-        while kept.position != fresh.position:
-            kept.catch_up(store)
-            fresh.catch_up(store)
-        found = {
-            "result": "equal",
-            "events": fresh.position,
-            "caught_up": caught_up,
-            "position": kept.position,
-            "digest": _digest(kept),
-        }
-        expected = _digest(fresh)
-    if found["digest"] != expected:
-        raise Failure(
-            Exit.INTEGRITY,
-            "read_models_differ",
-            "the kept read models are not what the log says",
-            hint="`order-ledger replay` builds them anew; the log is not touched",
-        )
-    return found
-
-
-@contextmanager
-def _fresh(account: str) -> Iterator[ReadModels]:
-    with (
-        TemporaryDirectory(prefix="order-ledger-") as folder,
-        ReadModels(Path(folder) / "read_models.db", account) as fresh,
-    ):
-        yield fresh
-
-
-def _digest(models: ReadModels) -> str:
-    digest = sha256()
-    for line in models.lines():
-        digest.update(line)
-    return digest.hexdigest()
+        events = kept.catch_up(store, progress=report)
+        problems = compare_models(store, kept)
+        if problems:
+            raise Failure(
+                Exit.INTEGRITY,
+                "read_models_differ",
+                "the kept read models are not what the log says",
+                lines=tuple(map(str, problems)),
+                hint="`order-ledger replay` builds them anew; the log is not touched",
+            )
+        return _told("equal", kept, events)
 
 
 def verify_ledger(
     common: Common, settings: Settings, *, full: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """Verify the chain and the domain; what was found, and every problem."""
+    """Verify the chain, the domain and, with `full`, the read models.
+
+    Returns:
+        What was found, and every problem as a sentence.
+    """
     with reader(common.data) as store, progress(common, "verifying") as report:
         head = store.head
         chain = store.verify(full=full, progress=lambda at: report(at, head))
-        domain = check_domain(store, account=account_of(settings))
-    problems = [*chain.problems, *map(str, domain)]
+        problems = [
+            *chain.problems,
+            *_domain_problems(common, settings, store, report, full=full),
+        ]
     found = {
         "result": "damaged" if problems else "ok",
         "events": chain.events,
@@ -106,3 +75,48 @@ def verify_ledger(
         "problems": len(problems),
     }
     return found, problems
+
+
+def _domain_problems(
+    common: Common,
+    settings: Settings,
+    store: LedgerStore,
+    report: Report,
+    *,
+    full: bool,
+) -> list[str]:
+    with ExitStack() as stack:
+        models = None
+        try:
+            if full and read_models_path(common.data).exists():
+                models = stack.enter_context(_kept(common, settings))
+                # Those of an older version, or of another ledger, are built anew.
+                models.catch_up(store)
+        except IntegrityError as error:
+            return [str(error)]
+        except (StoreError, OSError) as error:
+            common.say(f"the read models were not compared: {error}")
+            models = None
+        try:
+            problems = check_domain(
+                store, account=account_of(settings), models=models, progress=report
+            )
+        except IntegrityError as error:
+            return [str(error)]
+        return list(map(str, problems))
+
+
+def _kept(common: Common, settings: Settings) -> ReadModels:
+    return ReadModels(read_models_path(common.data), account_of(settings))
+
+
+def _told(result: str, kept: ReadModels, events: int) -> dict[str, Any]:
+    digest = sha256()
+    for line in kept.lines():
+        digest.update(line)
+    return {
+        "result": result,
+        "events": events,
+        "position": kept.position,
+        "digest": digest.hexdigest(),
+    }

@@ -147,9 +147,9 @@ def import_activity(
       curl ... | order-ledger import-activity - --strategy by_hand --data ledger
     """
     from ledger.errors import InvalidInputError
+    from service.activity import read_activity
     from service.bootstrap import open_ledger
-    from service.importer import import_activity as bring_in
-    from service.importer import strategy_name
+    from service.importer import import_rows, strategy_name
     from service.output import write_object
 
     settings = common.settings()
@@ -158,15 +158,16 @@ def import_activity(
         field = "strategy"
         raise InvalidInputError(field, f"{name!r} is not in `strategies`")
 
+    rows = read_activity(file, stdin=sys.stdin.buffer)
+
     async def run() -> None:
         # An imported account brings its own money: no paper cash.
         opened = await open_ledger(settings, common.data, funded=False)
         try:
-            report = await bring_in(
-                file,
+            report = await import_rows(
+                rows,
                 opened.manager,
                 strategy=name,
-                stdin=sys.stdin.buffer,
                 progress=lambda done: common.say(f"{done} events"),
             )
         finally:
