@@ -1,12 +1,13 @@
 """What is not about one order: cash, shares, markets, the trading mode."""
 
+import asyncio
 from decimal import Decimal
 
 from ledger import events as ev
 from ledger.errors import CommandRefusedError, InvalidInputError, unknown_market
 from ledger.manager.desk import Desk
 from ledger.market import Market
-from ledger.recorded import Identity, NewEvent
+from ledger.recorded import Identity
 from ledger.values import ONE, ZERO, Outcome, TradingMode, text_of
 
 
@@ -17,6 +18,7 @@ class AccountDesk:
         self._desk = desk
         self._journal = desk.journal
         self._state = desk.journal.state
+        self._recording = asyncio.Lock()
 
     @property
     def _stream(self) -> str:
@@ -50,17 +52,17 @@ class AccountDesk:
         Returns:
             Whether it was new.
         """
-        identity = None
-        if key:
-            name = f"account:{self._state.account}"
+        if not key:
+            await self._journal.append_to(self._stream, *events)
+            return True
+        name = f"account:{self._state.account}"
+        # One at a time: a key that is on its way is not on disk yet.
+        async with self._recording:
             if self._journal.store.find_intent(name, key) is not None:
                 return False
-            identity = Identity(name, key, "", "", "")
-        version = self._state.versions.get(self._stream, 0)
-        await self._journal.append(
-            [NewEvent(self._stream, version + n, e) for n, e in enumerate(events, 1)],
-            identity,
-        )
+            await self._journal.append_to(
+                self._stream, *events, identity=Identity(name, key, "", "", "")
+            )
         return True
 
     async def merge(self, strategy: str, market_id: str, size: Decimal) -> None:

@@ -5,11 +5,18 @@ them; nobody is answered before `append` returns, and by then they are on disk.
 If a commit fails, nothing more is accepted: memory is rebuilt by a restart.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ledger.errors import IntegrityError, StoreFailedError, UnknownOrderError
+from ledger.errors import (
+    ConcurrentWriteError,
+    DuplicateKeyError,
+    IntegrityError,
+    StoreFailedError,
+    UnknownOrderError,
+)
 from ledger.events import Event, OrderRequested, order_stream
 from ledger.manager.keyfilter import KeyFilter, hashes_of
 from ledger.order import Order, replay
@@ -41,6 +48,8 @@ class Journal:
         self.store = store
         self.state = LedgerState(account, self.load_order_before)
         self.writer = GroupCommit(store, threaded=threaded)
+        self._threaded = threaded
+        self._stopped: StoreFailedError | None = None
         self._keys = KeyFilter()
         self._checkpoint_every = checkpoint_every
         self._checkpointed_at = 0
@@ -87,13 +96,18 @@ class Journal:
         Raises:
             StoreFailedError: they may or may not be on disk; a restart tells.
         """
-        failed = self.writer.failed
+        failed = self.failed
         if failed is not None:
             raise failed
         state = self.state
         for stream, version, event in events:
             state.apply(stream, version, event)
-        await self.writer.append(AppendRequest(events, identity))
+        try:
+            await self.writer.append(AppendRequest(events, identity))
+        except (ConcurrentWriteError, DuplicateKeyError) as error:
+            # Memory holds what the log does not: only a restart puts it right.
+            self._stopped = StoreFailedError(f"memory and log differ: {error}")
+            raise self._stopped from error
         if state.position - self._checkpointed_at >= self._checkpoint_every:
             await self.checkpoint()
         for listener in self.on_recorded:
@@ -104,11 +118,14 @@ class Journal:
         stream, first = order_stream(order.order_id), order.version + 1
         await self.append([NewEvent(stream, n, e) for n, e in enumerate(events, first)])
 
-    async def append_to(self, stream: str, *events: Event) -> None:
+    async def append_to(
+        self, stream: str, *events: Event, identity: Identity | None = None
+    ) -> None:
         """Record events of a stream that is not an order's."""
         version = self.state.versions.get(stream, 0)
         await self.append(
-            [NewEvent(stream, version + n, e) for n, e in enumerate(events, 1)]
+            [NewEvent(stream, version + n, e) for n, e in enumerate(events, 1)],
+            identity,
         )
 
     async def checkpoint(self) -> None:
@@ -118,8 +135,13 @@ class Journal:
             return
         self._checkpointed_at = position
         data = _encode_checkpoint(_Checkpoint(self.state.dump(), self._keys.dump()))
-        await self.writer.drain()
-        if self.writer.failed is None and self.store.head >= position:
+        # An empty request is done when all before it are: the state that was
+        # just encoded is on disk by then.
+        await self.writer.append(AppendRequest((), None))
+        if self._threaded:
+            # The writer's connection is busy in another thread; so wait there.
+            await asyncio.to_thread(self.store.save_checkpoint, position, data)
+        else:
             self.store.save_checkpoint(position, data)
 
     def order(self, order_id: str) -> Order:
@@ -161,12 +183,12 @@ class Journal:
     @property
     def failed(self) -> StoreFailedError | None:
         """Why nothing more is accepted, if so."""
-        return self.writer.failed
+        return self._stopped or self.writer.failed
 
     async def close(self) -> None:
         """Finish what is waiting, keep a checkpoint, release the file."""
         try:
-            if self.writer.failed is None:
+            if self.failed is None:
                 await self.checkpoint()
             await self.writer.close()
         finally:
