@@ -161,7 +161,8 @@ class Position(msgspec.Struct):
     `totals` is the sum of everything; `base` the sum of what is settled and
     lies before the first unsettled movement; `tail` the rest, in order: a key
     and the movement, with whether it is settled.
-    `pending` counts bought shares whose trades are not confirmed yet.
+    `pending` counts bought shares whose trades are not confirmed yet, `leaving`
+    sold ones: the chain still has those.
     """
 
     strategy: str
@@ -171,6 +172,7 @@ class Position(msgspec.Struct):
     base: Totals = Totals()
     tail: dict[str, tuple[Movement, bool]] = {}
     pending: Decimal = ZERO
+    leaving: Decimal = ZERO
     moves: int = 0
 
     @property
@@ -200,10 +202,12 @@ class Position(msgspec.Struct):
         """Add one trade; `trade` is unique within the position."""
         self.totals = moved(self.totals, move)
         self.tail[trade] = (move, is_settled)
-        if move.kind is Kind.GAIN and not is_settled:
-            self.pending += move.size
         if is_settled:
             self._shorten()
+        elif move.kind is Kind.GAIN:
+            self.pending += move.size
+        else:
+            self.leaving += move.size
 
     def settle(self, trade: str) -> None:
         """Mark one trade as final."""
@@ -214,6 +218,8 @@ class Position(msgspec.Struct):
         self.tail[trade] = (move, True)
         if move.kind is Kind.GAIN:
             self.pending -= move.size
+        else:
+            self.leaving -= move.size
         self._shorten()
 
     def void(self, trade: str, move: Movement) -> None:
@@ -230,8 +236,11 @@ class Position(msgspec.Struct):
             self.base = moved(self.base, back)
             self.totals = moved(self.totals, back)
             return
-        if move.kind is Kind.GAIN and not known[1]:
-            self.pending -= move.size
+        if not known[1]:
+            if move.kind is Kind.GAIN:
+                self.pending -= move.size
+            else:
+                self.leaving -= move.size
         totals = self.base
         for kept, _ in self.tail.values():
             totals = moved(totals, kept)

@@ -55,8 +55,9 @@ class OrderMismatch(msgspec.Struct, frozen=True, kw_only=True):
 class PositionMismatch(msgspec.Struct, frozen=True, kw_only=True):
     """One holding that the two sides see differently, in shares.
 
-    `settled` is what the ledger takes as confirmed, `total` includes fills that
-    have not settled: the venue's `actual` may lie anywhere between.
+    `settled` is what is there if nothing more settles, `total` what may be there
+    at most: purchases that have not settled counted in, sales that have not
+    settled not counted out.  The venue's `actual` may lie anywhere between.
     """
 
     market_id: str
@@ -93,7 +94,7 @@ class PairPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Believed(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares of one outcome over all strategies, as the ledger sees them."""
+    """Shares of one outcome over all strategies, at least and at most."""
 
     settled: Decimal = ZERO
     total: Decimal = ZERO

@@ -333,8 +333,10 @@ class LedgerState:
         """Shares per market and outcome over all strategies."""
         found: dict[tuple[str, Outcome], Believed] = {}
         for token, lines in self._by_token.items():
-            total = sum((line.position.shares for line in lines), ZERO)
             settled = sum((line.position.settled_shares for line in lines), ZERO)
+            total = sum(
+                (line.position.shares + line.position.leaving for line in lines), ZERO
+            )
             if total or settled:
                 found[token] = Believed(settled=settled, total=total)
         return found
