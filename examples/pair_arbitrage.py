@@ -101,9 +101,8 @@ class PairArbitrage:
             return
         if not self._is_steady(view):
             return
+        await self._merge(api, market_id)
         pair = await self._pair(api, market_id)
-        if await self._merge(api, market_id, pair):
-            return
         if self._is_alone_too_long(view, pair):
             await self._unwind(api, view, pair)
         else:
@@ -113,8 +112,10 @@ class PairArbitrage:
         """Prices from outside do not matter here."""
 
     async def on_order(self, api: CommandAPI, order: Order) -> None:
-        """Redeem what settles after the resolution."""
+        """Merge what has settled; after the resolution, redeem it."""
         await self._redeemer.on_order(api, order)
+        if order.settled > ZERO:
+            await self._merge(api, order.market_id)
 
     async def on_resolved(self, api: CommandAPI, market_id: str) -> None:
         """Redeem what was not merged."""
@@ -131,8 +132,13 @@ class PairArbitrage:
         return before_ms is not None and now_ms - before_ms <= self._config.steady_ms
 
     async def _pair(self, api: CommandAPI, market_id: str) -> _Pair:
-        held = {o: await api.position(self.name, market_id, o) for o in Outcome}
+        held = await self._held(api, market_id)
         return _Pair(held, await self._quotes(api, market_id))
+
+    async def _held(
+        self, api: CommandAPI, market_id: str
+    ) -> dict[Outcome, PositionView]:
+        return {o: await api.position(self.name, market_id, o) for o in Outcome}
 
     async def _quotes(self, api: CommandAPI, market_id: str) -> list[Order]:
         orders = await api.open_orders(self.name)
@@ -142,16 +148,16 @@ class PairArbitrage:
         for order in quotes:
             await api.cancel(order.order_id)
 
-    async def _merge(self, api: CommandAPI, market_id: str, pair: _Pair) -> bool:
-        """Merge if it is worth it; whether anything changed."""
-        pairs = round_down(min(line.sellable for line in pair.held.values()))
+    async def _merge(self, api: CommandAPI, market_id: str) -> None:
+        """Turn settled pairs into cash; few of them are not worth a transaction."""
+        held = await self._held(api, market_id)
+        pairs = round_down(min(line.sellable for line in held.values()))
         if pairs < self._config.size:
-            return False
+            return
         try:
             await api.merge(self.name, market_id, pairs)
         except (CommandRefusedError, VenueError):
-            return False  # the venue has not settled it yet; later then
-        return True
+            return  # the venue has not settled them yet; later then
 
     # A leg alone
 

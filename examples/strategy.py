@@ -132,8 +132,8 @@ class Redeemer:
             await self._redeem(api, market_id, outcome)
 
     async def on_order(self, api: CommandAPI, order: Order) -> None:
-        """Redeem what has settled since."""
-        if order.market_id in self._resolved and order.settled > ZERO:
+        """Redeem what has settled since, or came back because a sale was void."""
+        if order.market_id in self._resolved:
             await self._redeem(api, order.market_id, order.outcome)
 
     async def _redeem(self, api: CommandAPI, market_id: str, outcome: Outcome) -> None:

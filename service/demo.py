@@ -50,7 +50,7 @@ MARKER: Final = "demo.json"
 """Lies in every folder that the demo made; only such a folder is ever replaced."""
 
 _CATCH_UP_EVERY: Final = 2_000
-_FAILURES: Final = Decimal("0.03")
+_FAILURES: Final = Decimal("0.04")
 """Share of trades that fail on chain: rare at the venue, but worth seeing."""
 
 Progress = Callable[[int], None]

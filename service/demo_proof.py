@@ -8,6 +8,7 @@ import msgspec
 
 from ledger.store import LedgerStore
 from projections.read_models import ReadModels
+from projections.verify import check_domain
 from service.bootstrap import PAPER_ACCOUNT, ledger_path, read_models_path
 
 _BESIDE: Final = "read_models.proof.db"
@@ -78,8 +79,4 @@ def _difference(kept: list[bytes], rebuilt: list[bytes]) -> str:
 
 
 def _domain_problems(store: LedgerStore) -> list[str]:
-    try:
-        from projections.verify import check_domain
-    except ImportError:
-        return []
-    return [str(problem) for problem in check_domain(store)]
+    return [str(problem) for problem in check_domain(store, account=PAPER_ACCOUNT)]
