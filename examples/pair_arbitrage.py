@@ -19,12 +19,19 @@ old, complements of each other, and have been so a moment before.
 """
 
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from examples.strategy import BookView, MarketView, PriceTick, Redeemer, round_down
-from ledger.api import CommandAPI, PositionView
+from examples.strategy import (
+    MarketView,
+    OwnState,
+    PriceTick,
+    Redeemer,
+    own_state,
+    round_down,
+)
+from ledger.api import CommandAPI
 from ledger.errors import CommandRefusedError, VenueError
 from ledger.intent import OrderIntent
 from ledger.market import Market
@@ -60,23 +67,13 @@ class PairConfig(msgspec.Struct, frozen=True, kw_only=True):
     steady_ms: int = 2_000
 
 
-class _Pair(msgspec.Struct, frozen=True):
-    """The strategy's own state in one market, read anew from the ledger."""
+class _Wanted(NamedTuple):
+    """The part of an order that is decided each time anew."""
 
-    held: dict[Outcome, PositionView]
-    quotes: list[Order]
-
-    @property
-    def lead(self) -> Outcome:
-        """The outcome of which there are more shares."""
-        yes, no = self.held[Outcome.YES].shares, self.held[Outcome.NO].shares
-        return Outcome.YES if yes >= no else Outcome.NO
-
-    @property
-    def unpaired(self) -> Decimal:
-        """Shares without a partner."""
-        lead = self.lead
-        return self.held[lead].shares - self.held[lead.complement].shares
+    outcome: Outcome
+    side: Side
+    size: Decimal
+    price: Decimal
 
 
 class PairArbitrage:
@@ -88,25 +85,26 @@ class PairArbitrage:
         self.name = name
         self._config = config or PairConfig()
         self._redeemer = Redeemer(name)
-        self._in_step_ms: dict[str, int] = {}
+        self._in_step: dict[str, tuple[int, bool]] = {}
         self._alone_since: dict[str, int] = {}
 
     async def on_books(self, api: CommandAPI, view: MarketView) -> None:
         """Do the next thing: withdraw, merge, unwind, or quote."""
-        market_id = view.market.market_id
-        config = self._config
+        market_id, config = view.market.market_id, self._config
         if not view.is_fresh(config.max_book_age_ms, config.max_pair_skew_ms):
-            self._in_step_ms.pop(market_id, None)
-            await self._withdraw(api, await self._quotes(api, market_id))
+            self._in_step.pop(market_id, None)
+            await self._withdraw(
+                api, (await own_state(api, self.name, market_id)).orders
+            )
             return
         if not self._is_steady(view):
             return
         await self._merge(api, market_id)
-        pair = await self._pair(api, market_id)
-        if self._is_alone_too_long(view, pair):
-            await self._unwind(api, view, pair)
+        own = await own_state(api, self.name, market_id)
+        if self._is_alone_too_long(view, own):
+            await self._unwind(api, view, own)
         else:
-            await self._quote(api, view, pair)
+            await self._quote(api, view, own)
 
     async def on_tick(self, api: CommandAPI, tick: PriceTick) -> None:
         """Prices from outside do not matter here."""
@@ -123,26 +121,14 @@ class PairArbitrage:
 
     def _is_steady(self, view: MarketView) -> bool:
         """Whether the books agree, and agreed at an earlier moment just before."""
-        if not view.is_complementary:
+        if view.yes is None or not view.is_complementary:
             return False  # one of two frames is still on its way, or two polls differ
-        assert view.yes is not None
-        market_id, now_ms = view.market.market_id, view.yes.as_of_ms
-        before_ms = self._in_step_ms.get(market_id)
-        self._in_step_ms[market_id] = now_ms
-        return before_ms is not None and now_ms - before_ms <= self._config.steady_ms
-
-    async def _pair(self, api: CommandAPI, market_id: str) -> _Pair:
-        held = await self._held(api, market_id)
-        return _Pair(held, await self._quotes(api, market_id))
-
-    async def _held(
-        self, api: CommandAPI, market_id: str
-    ) -> dict[Outcome, PositionView]:
-        return {o: await api.position(self.name, market_id, o) for o in Outcome}
-
-    async def _quotes(self, api: CommandAPI, market_id: str) -> list[Order]:
-        orders = await api.open_orders(self.name)
-        return [order for order in orders if order.market_id == market_id]
+        market_id, as_of_ms = view.market.market_id, view.yes.as_of_ms
+        seen_ms, is_steady = self._in_step.get(market_id, (0, False))
+        if seen_ms != as_of_ms:
+            is_steady = as_of_ms - seen_ms <= self._config.steady_ms
+            self._in_step[market_id] = as_of_ms, is_steady
+        return is_steady
 
     async def _withdraw(self, api: CommandAPI, quotes: list[Order]) -> None:
         for order in quotes:
@@ -150,85 +136,65 @@ class PairArbitrage:
 
     async def _merge(self, api: CommandAPI, market_id: str) -> None:
         """Turn settled pairs into cash; few of them are not worth a transaction."""
-        held = await self._held(api, market_id)
-        pairs = round_down(min(line.sellable for line in held.values()))
-        if pairs < self._config.size:
+        own = await own_state(api, self.name, market_id)
+        size = round_down(min(line.sellable for line in own.held.values()))
+        if size < self._config.size:
             return
         try:
-            await api.merge(self.name, market_id, pairs)
+            await api.merge(self.name, market_id, size)
         except (CommandRefusedError, VenueError):
             return  # the venue has not settled them yet; later then
 
     # A leg alone
 
-    def _is_alone_too_long(self, view: MarketView, pair: _Pair) -> bool:
+    def _is_alone_too_long(self, view: MarketView, own: OwnState) -> bool:
         market = view.market
-        if pair.unpaired < market.min_size:
+        if own.unpaired < market.min_size:
             self._alone_since.pop(market.market_id, None)
             return False
         since_ms = self._alone_since.setdefault(market.market_id, view.now_ms)
         too_long = view.now_ms - since_ms > self._config.max_unpaired_ms
-        return too_long or pair.unpaired > self._config.max_unpaired
+        return too_long or own.unpaired > self._config.max_unpaired
 
-    async def _unwind(self, api: CommandAPI, view: MarketView, pair: _Pair) -> None:
+    async def _unwind(self, api: CommandAPI, view: MarketView, own: OwnState) -> None:
         """Make the legs equal now, as a taker."""
-        if pair.quotes:
+        if own.orders:
             # They could fill meanwhile; the next view sees what is left to do.
-            await self._withdraw(api, pair.quotes)
+            await self._withdraw(api, own.orders)
             return
-        outcome, side = pair.lead, Side.SELL
-        if pair.held[outcome].sellable < pair.unpaired:
-            outcome, side = outcome.complement, Side.BUY
+        outcome, side, worse = own.lead, Side.SELL, -self._config.max_slippage
+        if own.held[outcome].sellable < own.unpaired:
+            outcome, side, worse = outcome.complement, Side.BUY, -worse
         book = view.of(outcome)
-        best = book and (book.best_ask if side is Side.BUY else book.best_bid)
-        if not book or not best:
-            return
-        worse = (
-            self._config.max_slippage
-            if side is Side.BUY
-            else -self._config.max_slippage
-        )
-        limit = _inside(best.price + worse, view.market)
-        size = round_down(min(pair.unpaired, book.depth(side, limit)))
-        if size >= view.market.min_size:
-            intent = self._intent(
-                view.market, outcome, book, "unwind", side, size, limit
-            )
-            await api.place(intent)
+        best = None if book is None else book.best_for(side)
+        if book is not None and best is not None:
+            limit = _on_grid(best.price + worse, view.market)
+            size = round_down(min(own.unpaired, book.depth(side, limit)))
+            await self._ask(api, view, "unwind", _Wanted(outcome, side, size, limit))
 
     # Quotes
 
-    async def _quote(self, api: CommandAPI, view: MarketView, pair: _Pair) -> None:
-        targets = self._targets(view, pair)
+    async def _quote(self, api: CommandAPI, view: MarketView, own: OwnState) -> None:
+        targets = self._targets(view, own)
         tolerance = self._config.requote_ticks * view.market.tick_size
         stale = [
             order
-            for order in pair.quotes
+            for order in own.orders
             if abs(targets.get(order.outcome, _NOWHERE) - order.price) > tolerance
         ]
         if stale:
             # The cancels take time; the next view says where to quote.
             await self._withdraw(api, stale)
             return
-        quoted = {order.outcome for order in pair.quotes}
+        quoted = {order.outcome for order in own.orders}
+        is_balanced = len(targets) == len(Outcome)
+        size = self._config.size if is_balanced else round_down(own.unpaired)
         for outcome, price in targets.items():
-            book = view.of(outcome)
-            size = self._size(outcome, pair)
-            if outcome not in quoted and book and size >= view.market.min_size:
-                intent = self._intent(
-                    view.market, outcome, book, "quote", Side.BUY, size, price
-                )
-                await api.place(intent)
+            if outcome not in quoted:
+                wanted = _Wanted(outcome, Side.BUY, size, price)
+                await self._ask(api, view, "quote", wanted)
 
-    def _size(self, outcome: Outcome, pair: _Pair) -> Decimal:
-        is_behind = outcome is not pair.lead
-        return (
-            round_down(pair.unpaired)
-            if is_behind and pair.unpaired >= self._config.size
-            else self._config.size
-        )
-
-    def _targets(self, view: MarketView, pair: _Pair) -> dict[Outcome, Decimal]:
+    def _targets(self, view: MarketView, own: OwnState) -> dict[Outcome, Decimal]:
         """Where to bid; an outcome that is not named is not quoted."""
         market, allowed = view.market, ONE - self._config.margin
         bids = {
@@ -238,48 +204,43 @@ class PairArbitrage:
         }
         if len(bids) < len(Outcome) or min(bids.values()) < self._config.min_price:
             return {}
-        if pair.unpaired >= market.min_size:
-            paid = pair.held[pair.lead].avg_price or ONE
-            behind = pair.lead.complement
-            return {behind: _inside(min(bids[behind], allowed - paid), market)}
-        yes, no = bids[Outcome.YES], bids[Outcome.NO]
-        excess = max(ZERO, yes + no - allowed)
+        if own.unpaired >= market.min_size:
+            behind, paid = own.lead.complement, own.held[own.lead].avg_price or ONE
+            price = min(bids[behind], allowed - paid)
+            return {behind: _on_grid(price, market)} if price > ZERO else {}
+        excess = max(ZERO, sum(bids.values()) - allowed)
         ticks = int((excess / market.tick_size).to_integral_value(ROUND_CEILING))
-        yes -= ticks // 2 * market.tick_size
-        no -= (ticks - ticks // 2) * market.tick_size
-        return {Outcome.YES: _inside(yes, market), Outcome.NO: _inside(no, market)}
+        bids[Outcome.YES] -= ticks // 2 * market.tick_size
+        bids[Outcome.NO] -= (ticks - ticks // 2) * market.tick_size
+        return bids
 
-    def _intent(  # noqa: PLR0913, PLR0917 -- the parts of an order
-        self,
-        market: Market,
-        outcome: Outcome,
-        book: BookView,
-        purpose: str,
-        side: Side,
-        size: Decimal,
-        price: Decimal,
-    ) -> OrderIntent:
-        """An intent named by what it answers to: this book, at this moment.
+    async def _ask(
+        self, api: CommandAPI, view: MarketView, purpose: str, wanted: _Wanted
+    ) -> None:
+        """Place an order named by what it answers to: this book, at this moment.
 
         Seeing the same book again, after a restart too, gives the same key.
         """
+        market_id, book = view.market.market_id, view.of(wanted.outcome)
+        if book is None or wanted.size < view.market.min_size:
+            return
         is_quote = purpose == "quote"
-        return OrderIntent(
+        intent = OrderIntent(
             strategy=self.name,
-            idempotency_key=f"{market.market_id}:{outcome}:{purpose}:{book.as_of_ms}",
-            market_id=market.market_id,
-            outcome=outcome,
-            side=side,
-            size=size,
-            price=price,
+            idempotency_key=f"{market_id}:{wanted.outcome}:{purpose}:{book.as_of_ms}",
+            market_id=market_id,
+            outcome=wanted.outcome,
+            side=wanted.side,
+            size=wanted.size,
+            price=wanted.price,
             time_in_force=TimeInForce.GTC if is_quote else TimeInForce.FAK,
             post_only=is_quote,
             note=purpose,
         )
+        await api.place(intent)
 
 
-def _inside(price: Decimal, market: Market) -> Decimal:
-    """The nearest price at or below that the grid allows."""
+def _on_grid(price: Decimal, market: Market) -> Decimal:
+    """The nearest price at or below that the venue takes."""
     tick = market.tick_size
-    on_grid = price // tick * tick
-    return max(tick, min(ONE - tick, on_grid))
+    return max(tick, min(ONE - tick, price // tick * tick))

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from ledger.api import CommandAPI
+from ledger.api import CommandAPI, PositionView
 from ledger.book import Level, OrderBook
 from ledger.errors import CommandRefusedError, VenueError
 from ledger.market import Market
@@ -41,6 +41,10 @@ class BookView:
         self.age_ms = now_ms - book.as_of_ms
         self.best_bid: Level | None = book.best_bid
         self.best_ask: Level | None = book.best_ask
+
+    def best_for(self, side: Side) -> Level | None:
+        """The best level that an order of `side` would take."""
+        return self.best_ask if side is Side.BUY else self.best_bid
 
     def depth(self, side: Side, limit: Decimal) -> Decimal:
         """Shares an order of `side` would find at `limit` or better."""
@@ -112,6 +116,34 @@ class Strategy(Protocol):
     async def on_resolved(self, api: CommandAPI, market_id: str) -> None:
         """A market has its answer; there will be no more books of it."""
         ...
+
+
+class OwnState(msgspec.Struct, frozen=True):
+    """What a strategy has in one market: shares by outcome, and open orders."""
+
+    held: dict[Outcome, PositionView]
+    orders: list[Order]
+
+    @property
+    def lead(self) -> Outcome:
+        """The outcome of which there are more shares."""
+        yes, no = self.held[Outcome.YES].shares, self.held[Outcome.NO].shares
+        return Outcome.YES if yes >= no else Outcome.NO
+
+    @property
+    def unpaired(self) -> Decimal:
+        """Shares without a partner."""
+        lead = self.lead
+        return self.held[lead].shares - self.held[lead.complement].shares
+
+
+async def own_state(api: CommandAPI, name: str, market_id: str) -> OwnState:
+    """Read it from the ledger, which remembers it over a restart."""
+    orders = await api.open_orders(name)
+    return OwnState(
+        {outcome: await api.position(name, market_id, outcome) for outcome in Outcome},
+        [order for order in orders if order.market_id == market_id],
+    )
 
 
 class Redeemer:

@@ -124,6 +124,13 @@ class TestBooksThatMayNotBelongTogether:
         await PairArbitrage().on_books(desk, view())
         assert desk.placed == []
 
+    async def test_the_same_agreement_seen_twice_counts_once(self) -> None:
+        """Looking again at one poll makes it no stream."""
+        desk, strategy = Desk(), PairArbitrage()
+        for _ in range(3):
+            await strategy.on_books(desk, view())
+        assert desk.placed == []
+
     async def test_agreement_every_few_seconds_is_no_stream(self) -> None:
         """A poll says nothing about what happened in between."""
         desk = Desk()
@@ -157,6 +164,20 @@ class TestALegAlone:
         desk.hold(YES, "20", paid="0.52")
         await shown(desk, view("0.44", "0.48"))
         assert asked(desk) == [(NO, Side.BUY, "20", "0.45")]
+
+    async def test_no_more_is_quoted_than_is_missing(self) -> None:
+        """Otherwise the other leg would be the one alone."""
+        desk = Desk()
+        desk.hold(YES, "7.5", paid="0.47")
+        await shown(desk, view())
+        assert asked(desk) == [(NO, Side.BUY, "7.5", "0.48")]
+
+    async def test_a_leg_bought_too_dear_is_only_unwound(self) -> None:
+        """Nothing is left that the other one could cost."""
+        desk = Desk()
+        desk.hold(YES, "20", paid="0.975")
+        await shown(desk, view())
+        assert desk.placed == []
 
     async def test_less_than_the_minimum_is_no_leg(self) -> None:
         """It can be neither sold nor completed, only held."""
