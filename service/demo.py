@@ -17,17 +17,16 @@ import msgspec
 from config import Settings, load_settings
 from examples.pair_arbitrage import PairArbitrage
 from examples.temporal_arbitrage import TemporalArbitrage
-from ledger.errors import InvalidInputError, RecordingError, StoreError
-from ledger.store import WriterLock
+from ledger.errors import InvalidInputError, RecordingError
 from ledger.values import ZERO, decimal_from
 from projections.read_models import ReadModels
 from service.activity import read_activity
 from service.bootstrap import (
     PAPER_ACCOUNT,
-    ledger_path,
     read_models_path,
     unix_us,
 )
+from service.demo_folder import prepared
 from service.demo_outcomes import Outcomes, read_outcomes
 from service.demo_proof import Proof, prove
 from service.demo_sources import (
@@ -40,14 +39,11 @@ from service.demo_sources import (
 )
 from service.demo_tables import write_report
 from service.importer import ImportReport, import_activity
-from service.session import Pace, PaperSession, SessionCounts, merged, open_session
+from service.recorded_time import merged
+from service.session import Pace, PaperSession, SessionCounts, open_session
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-DEFAULT_DATA: Final = Path("data/demo")
-MARKER: Final = "demo.json"
-"""Lies in every folder that the demo made; only such a folder is ever replaced."""
 
 _CATCH_UP_EVERY: Final = 2_000
 _FAILURES: Final = Decimal("0.04")
@@ -121,7 +117,7 @@ def run_demo(
     pace = _pace(options.speed)
     files = _files(options)
     sources = _sources(files, options)
-    data = _prepare(options)
+    data = prepared(options.data, fresh=options.fresh)
     run = _Run(_settings(options), data, options.seed, pace)
     with _shown(console, sum(source.steps for source in sources)) as progress:
         asyncio.run(run.play(files, sources, progress))
@@ -290,49 +286,6 @@ def _pace(speed: str) -> Pace | None:
         await asyncio.sleep(max(0, due - time.monotonic()))
 
     return wait
-
-
-# The folder
-
-
-def _prepare(options: DemoOptions) -> Path:
-    """The folder of the run: without a ledger, and marked as the demo's.
-
-    Raises:
-        InvalidInputError: a ledger is there that must stay.
-        LockHeldError: somebody is writing it.
-    """
-    data = options.data or DEFAULT_DATA
-    path = ledger_path(data)
-    if path.exists():
-        is_ours = (data / MARKER).exists()
-        field = "data"
-        if not is_ours:
-            reason = f"{data} holds a ledger that no demo made; choose another folder"
-            raise InvalidInputError(field, reason)
-        if options.data is not None and not options.fresh:
-            reason = f"{data} holds a ledger already; --fresh replaces it"
-            raise InvalidInputError(field, reason)
-        _remove(data, path)
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (data / MARKER).write_text('{"made_by": "order-ledger demo"}\n')
-    except OSError as error:
-        msg = f"{data} cannot be written: {error.strerror}"
-        raise StoreError(msg) from error
-    return data
-
-
-def _remove(data: Path, path: Path) -> None:
-    """Delete a ledger that nobody is writing."""
-    lock = WriterLock(path.with_name(path.name + ".lock"), started_us=unix_us())
-    try:
-        for name in (path.name, read_models_path(data).name):
-            for file in sorted(data.glob(f"{name}*")):
-                if not file.name.endswith(".lock"):
-                    file.unlink()
-    finally:
-        lock.release()
 
 
 @contextmanager

@@ -9,7 +9,6 @@ So the same recording, seed and strategies give the same events, byte for byte.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -35,61 +34,15 @@ from ledger.recorded import NewEvent
 from ledger.values import ONE, ZERO, Outcome
 from ledger.venue import VenueFact
 from service.bootstrap import OpenLedger, open_ledger
+from service.recorded_time import Item, SimulatedClock, time_of
 
 HEARTBEAT_MS: Final = 5_000
 """How often strategies see a market whose books stay silent."""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ORDER_STREAM: Final = "order-"
 
-Item = Frame | PriceTick
 Pace = Callable[[int], Awaitable[None]]
 """Waits until the wall clock has come as far as recorded Unix milliseconds."""
-
-
-class SimulatedClock:
-    """Recorded time, in Unix milliseconds; it never runs backwards.
-
-    `on_sleep` lets time pass up to a moment; without it, sleeping just moves the
-    clock.
-    """
-
-    def __init__(self, start_ms: int) -> None:
-        self.now_ms = start_ms
-        self.on_sleep: Callable[[int], Awaitable[None]] | None = None
-
-    def now(self) -> datetime:
-        """The recorded moment, UTC."""
-        return _EPOCH + timedelta(milliseconds=self.now_ms)
-
-    def now_us(self) -> int:
-        """The recorded moment in Unix microseconds, for the store."""
-        return self.now_ms * 1_000
-
-    def monotonic(self) -> float:
-        """Recorded seconds, for durations."""
-        return self.now_ms / 1_000
-
-    def move_to(self, ms: int) -> None:
-        """Let it be `ms`, unless it is later already."""
-        self.now_ms = max(self.now_ms, ms)
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait in recorded time."""
-        until_ms = self.now_ms + round(seconds * 1_000)
-        if self.on_sleep is not None:
-            await self.on_sleep(until_ms)
-        self.move_to(until_ms)
-
-
-def merged(frames: Iterable[Frame], ticks: Iterable[PriceTick]) -> Iterator[Item]:
-    """Frames and outside prices in one stream by time, prices first."""
-    waiting = deque(ticks)
-    for frame in frames:
-        while waiting and waiting[0].ts_ms <= frame.received_ms:
-            yield waiting.popleft()
-        yield frame
-    yield from waiting
 
 
 class SessionCounts(msgspec.Struct, kw_only=True):
@@ -148,7 +101,7 @@ class PaperSession:
         self._items = iter(items)
         self._next = next(self._items, None)
         while self._next is not None:
-            await self._run_to(_time_of(self._next))
+            await self._run_to(time_of(self._next))
             await self._tell_strategies()
             if on_progress is not None:
                 on_progress()
@@ -177,7 +130,7 @@ class PaperSession:
     async def _run_to(self, until_ms: int) -> None:
         """Play everything that arrives up to a moment, strategies not told yet."""
         async with self._moving:
-            while self._next is not None and _time_of(self._next) <= until_ms:
+            while self._next is not None and time_of(self._next) <= until_ms:
                 item = self._next
                 # Before any pause, so that nobody plays it twice.
                 self._next = next(self._items, None)
@@ -186,8 +139,8 @@ class PaperSession:
 
     async def _play(self, item: Item) -> None:
         if self._pace is not None:
-            await self._pace(_time_of(item))
-        await self._let_time_pass(_time_of(item))
+            await self._pace(time_of(item))
+        await self._let_time_pass(time_of(item))
         if isinstance(item, PriceTick):
             self.counts.ticks += 1
             self._news.ticks.append(item)
@@ -420,7 +373,3 @@ async def open_session(
     return PaperSession(
         ledger, clock, strategies=strategies, markets=markets, pace=pace
     )
-
-
-def _time_of(item: Item) -> int:
-    return item.ts_ms if isinstance(item, PriceTick) else item.received_ms

@@ -16,7 +16,8 @@ from ledger.market import Market
 from ledger.order import Order, replay
 from ledger.recorded import Recorded
 from ledger.values import ONE, Outcome, Side
-from service.session import Item, PaperSession, open_session
+from service.recorded_time import Item
+from service.session import PaperSession, open_session
 
 START_MS = 1_767_614_400_000
 MARKET = Market(

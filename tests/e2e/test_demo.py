@@ -14,7 +14,8 @@ from ledger.errors import InvalidInputError, LockHeldError, RecordingError
 from ledger.store import LedgerStore
 from projections.read_models import ReadModels
 from service.bootstrap import PAPER_ACCOUNT, ledger_path, read_models_path, unix_us
-from service.demo import MARKER, DemoOptions, DemoReport, run_demo
+from service.demo import DemoOptions, DemoReport, run_demo
+from service.demo_folder import MARKER
 from service.demo_proof import prove
 from tests.e2e.market import pair_tape
 from tests.unit.demo.test_generator import walk

@@ -9,7 +9,7 @@ from examples.temporal_arbitrage import TemporalArbitrage, Window
 from executors.market_data import Tick
 from executors.market_data.generator import generate_frames, windows_of
 from ledger.values import OrderStatus
-from service.session import merged
+from service.recorded_time import merged
 from tests.e2e.market import Story, pair_tape, played
 from tests.unit.demo.test_generator import walk
 

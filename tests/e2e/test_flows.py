@@ -11,7 +11,7 @@ from ledger import events as ev
 from ledger.api import CommandAPI
 from ledger.intent import OrderIntent
 from ledger.values import EndReason, OrderStatus, Outcome, Side, TimeInForce
-from service.session import merged
+from service.recorded_time import merged
 from tests.e2e.market import (
     MARKET,
     OTHER,

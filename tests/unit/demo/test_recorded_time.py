@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from examples.strategy import PriceTick
 from executors.market_data import Frame
-from service.session import SimulatedClock, merged
+from service.recorded_time import SimulatedClock, merged
 from tests.e2e.market import tick
 
 START_MS = 1_767_614_400_000

@@ -15,7 +15,7 @@ from ledger.manager.results import OrderResult
 from ledger.market import Market
 from ledger.order import Order, evolve, requested
 from ledger.values import ZERO, Outcome, Role
-from service.session import SimulatedClock
+from service.recorded_time import SimulatedClock
 
 NOW_MS = 1_767_614_400_000
 MARKET = Market(market_id="m", yes_token="yes", no_token="no", fee_rate=Decimal("0.07"))
