@@ -67,6 +67,7 @@ class Exposure:
         self.reserved_cash = ZERO
         self.scopes: dict[str, ScopeUsage] = {}
         self._held: dict[str, Decimal] = {}
+        self._preparing: dict[int, tuple[OrderIntent, Holding, Decimal, Decimal]] = {}
         self._requests: dict[str, deque[datetime]] = {}
         self._scopes_of: dict[tuple[str, str], tuple[ScopeUsage, ...]] = {}
 
@@ -108,11 +109,25 @@ class Exposure:
         """Count an intent in full while its order is being prepared."""
         fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
         cash = size * (intent.price + fee) if intent.side is Side.BUY else ZERO
-        self._shift(intent, holding, cash, size, 1)
+        held = (intent, holding, cash, size)
+        self._preparing[id(held)] = held
+        self._shift(*held, 1)
         try:
             yield
         finally:
+            del self._preparing[id(held)]
             self._shift(intent, holding, -cash, -size, -1)
+
+    @contextmanager
+    def recorded_only(self) -> Iterator[None]:
+        """Leave out what is being prepared: no event says it, so no state may."""
+        for intent, holding, cash, size in self._preparing.values():
+            self._shift(intent, holding, -cash, -size, -1)
+        try:
+            yield
+        finally:
+            for held in self._preparing.values():
+                self._shift(*held, 1)
 
     def _shift(
         self,
@@ -141,9 +156,11 @@ class Exposure:
         for usage in self.usages(key[0], key[1]):
             usage.gross += spent
             if earned:
-                if usage.day != day:
+                if usage.day < day:
                     usage.day, usage.day_pnl = day, ZERO
-                usage.day_pnl += earned
+                # News of an earlier day must not forget today's loss.
+                if usage.day == day:
+                    usage.day_pnl += earned
 
     def count_placed(self, order: Order) -> None:
         """An acceptance ends a row of rejects and failures."""

@@ -363,23 +363,24 @@ class LedgerState:
 
     def dump(self) -> bytes:
         """Encode the state for a checkpoint."""
-        return _ENCODER.encode(
-            Snapshot(
-                version=STATE_VERSION,
-                position=self.position,
-                account=self.account,
-                mode=self.mode,
-                cash=self.cash,
-                reserved_cash=self.exposure.reserved_cash,
-                orders=self.orders,
-                holdings=list(self.holdings.values()),
-                scopes=self.exposure.scopes,
-                drifts=self.drifts,
-                markets=self.markets,
-                payouts=self.payouts,
-                versions=self.versions,
+        with self.exposure.recorded_only():
+            return _ENCODER.encode(
+                Snapshot(
+                    version=STATE_VERSION,
+                    position=self.position,
+                    account=self.account,
+                    mode=self.mode,
+                    cash=self.cash,
+                    reserved_cash=self.exposure.reserved_cash,
+                    orders=self.orders,
+                    holdings=list(self.holdings.values()),
+                    scopes=self.exposure.scopes,
+                    drifts=self.drifts,
+                    markets=self.markets,
+                    payouts=self.payouts,
+                    versions=self.versions,
+                )
             )
-        )
 
     def restore(self, data: bytes) -> bool:
         """Take a checkpoint over; false if it is of another version or account."""
