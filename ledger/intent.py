@@ -1,14 +1,16 @@
 """What strategies hand in: the intent, and the fills a venue reports.
 
-These are borders: pydantic validates them, and `InvalidInputError` names the
-first field that is wrong.
+These are borders: pydantic validates what comes in, and `InvalidInputError`
+names the first field that is wrong.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import MAXYEAR, UTC
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Self, TypeVar
 
+import msgspec
 from pydantic import (
     AwareDatetime,
     BaseModel,
@@ -20,6 +22,7 @@ from pydantic import (
 
 from ledger.errors import InvalidInputError
 from ledger.values import (
+    MAX_PLACES,
     ZERO,
     Money,
     Outcome,
@@ -29,6 +32,9 @@ from ledger.values import (
     Shares,
     Side,
     TimeInForce,
+    money_from,
+    price_from,
+    shares_from,
     text_of,
 )
 
@@ -77,14 +83,14 @@ class OrderIntent(BaseModel):
         if self.post_only and not self.time_in_force.rests:
             msg = "post_only: is possible with GTC and GTD only"
             raise ValueError(msg)
-        is_gtd = self.time_in_force is TimeInForce.GTD
-        if is_gtd and self.expires_at is None:
+        is_gtd, expires = self.time_in_force is TimeInForce.GTD, self.expires_at
+        if is_gtd and expires is None:
             msg = "expires_at: is required with GTD"
             raise ValueError(msg)
-        if self.expires_at is not None and not is_gtd:
+        if expires is not None and not is_gtd:
             msg = "expires_at: is possible with GTD only"
             raise ValueError(msg)
-        if self.expires_at is not None and not 1 < self.expires_at.year < MAXYEAR:
+        if expires is not None and not 1 < expires.year < MAXYEAR:
             msg = "expires_at: is out of range"  # another zone may not hold it
             raise ValueError(msg)
         if self.max_slippage_bps is not None and self.max_slippage_bps < ZERO:
@@ -126,14 +132,8 @@ class OrderIntent(BaseModel):
         return blake2b(content.encode(), digest_size=16).hexdigest()
 
 
-class UserFill(BaseModel):
-    """One trade of one order of ours, as a witness reports it.
-
-    `order_id` is the venue's order id; `size` our matched shares, `price` our
-    price, `fee` what we paid in pUSD.
-    `venue_time` is the venue's timestamp of the reported status in Unix
-    milliseconds, absent when the witness has none.
-    """
+class _FillFields(BaseModel):
+    """What a witness's report of a fill must look like."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -147,6 +147,38 @@ class UserFill(BaseModel):
     venue_time: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     tx_hash: Annotated[str, Field(max_length=100)] = ""
 
+
+class UserFill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One trade of one order of ours, as a witness reports it.
+
+    `order_id` is the venue's order id; `size` our matched shares, `price` our
+    price, `fee` what we paid in pUSD.
+    `venue_time` is the venue's timestamp of the reported status in Unix
+    milliseconds, absent when the witness has none.
+
+    Untrusted data comes in through `parse`.
+    The constructor, for executors that hold typed values already, checks the
+    numbers and converts nothing.
+
+    Raises:
+        InvalidInputError: a number is no exact `Decimal` within its bounds.
+    """
+
+    trade_id: str
+    order_id: str
+    size: Decimal
+    price: Decimal
+    fee: Decimal = ZERO
+    role: Role = Role.TAKER
+    status: Settlement = Settlement.MATCHED
+    venue_time: int | None = None
+    tx_hash: str = ""
+
+    def __post_init__(self) -> None:
+        _check_exact("size", self.size, shares_from)
+        _check_exact("price", self.price, price_from)
+        _check_exact("fee", self.fee, money_from)
+
     @classmethod
     def parse(cls, data: Mapping[str, Any]) -> Self:
         """Validate untrusted data.
@@ -154,7 +186,18 @@ class UserFill(BaseModel):
         Raises:
             InvalidInputError: names the first wrong field and the reason.
         """
-        return _parsed(cls.model_validate, data)
+        fields = _parsed(_FillFields.model_validate, data)
+        return cls(**dict(fields))
+
+
+def _check_exact(field: str, value: Decimal, read: Callable[[object], Decimal]) -> None:
+    try:
+        exact = read(value)
+    except ValueError as error:
+        raise InvalidInputError(field, str(error)) from None
+    if exact is not value:
+        reason = f"must be a Decimal of at most {MAX_PLACES} places"
+        raise InvalidInputError(field, reason)
 
 
 def _parsed(validate: Callable[[Any], _M], data: Mapping[str, Any]) -> _M:

@@ -7,7 +7,6 @@ over distinct trades).
 """
 
 from collections.abc import Callable, Iterable
-from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -31,6 +30,7 @@ from ledger.values import (
 
 _RANK: Final = {Settlement.MATCHED: 0, Settlement.RETRYING: 1, Settlement.MINED: 2}
 _BY_RANK: Final = (Settlement.MATCHED, Settlement.RETRYING, Settlement.MINED)
+_FINAL: Final = (Settlement.CONFIRMED, Settlement.FAILED)
 
 END_RANK: Final = {
     EndReason.CANCELLED: 1,
@@ -314,8 +314,8 @@ def requested(order_id: str, event: ev.OrderRequested) -> Order:
 
 def snapshot(order: Order) -> Order:
     """A copy that later events do not change."""
-    copied = copy(order)
-    copied.trades = dict(order.trades)
+    copied = order.__copy__()
+    copied.trades = order.trades.copy()
     return copied
 
 
@@ -388,23 +388,36 @@ def _proven(order: Order) -> None:
 def _fill_matched(order: Order, event: ev.FillMatched) -> None:
     known = order.trades.get(event.trade_id)
     if known is None:
-        known = Trade(trade_id=event.trade_id)
+        trade = _matched(event)
         order.unsettled += 1
-    trade = known.claimed(Settlement.MATCHED, event.venue_time, event.tx_hash)
-    if known.size:
-        order.trades[event.trade_id] = trade  # the same trade, told again
-        return
-    trade = replace(
-        trade, size=event.size, price=event.price, fee=event.fee, role=event.role
-    )
+    else:
+        trade = known.claimed(Settlement.MATCHED, event.venue_time, event.tx_hash)
+        if known.size:
+            order.trades[event.trade_id] = trade  # the same trade, told again
+            return
+        trade = replace(
+            trade, size=event.size, price=event.price, fee=event.fee, role=event.role
+        )
+        if trade.is_final:
+            order.unsettled -= 1
     order.trades[event.trade_id] = trade
     order.matched += trade.size
-    order.is_delayed = False
-    _proven(order)
-    if trade.is_final:
-        order.unsettled -= 1
-    if trade.is_live:
+    order.is_delayed = order.is_outcome_unknown = False
+    order.probes = ()
+    if known is None or trade.is_live:
         _count(order, trade, 1)
+
+
+def _matched(event: ev.FillMatched) -> Trade:
+    """The trade that nothing was known of before."""
+    return Trade(
+        trade_id=event.trade_id,
+        size=event.size,
+        price=event.price,
+        fee=event.fee,
+        role=event.role,
+        timed=(event.venue_time or 0, _RANK[Settlement.MATCHED]),
+    )
 
 
 def _settlement(order: Order, event: ev.SettlementEvent) -> None:
@@ -414,24 +427,30 @@ def _settlement(order: Order, event: ev.SettlementEvent) -> None:
         order.unsettled += 1
     trade = known.claimed(event.SETTLEMENT, event.venue_time, event.tx_hash)
     order.trades[event.trade_id] = trade
-    if trade.is_final and not known.is_final:
-        order.unsettled -= 1
-    if not trade.size or known.settlement is trade.settlement:
+    if not trade.size:
         return
-    if known.is_live is not trade.is_live:
-        _count(order, trade, 1 if trade.is_live else -1)
-        if known.settlement is Settlement.CONFIRMED:
+    was, now = known.settlement, trade.settlement
+    if was is now:
+        return
+    if now in _FINAL and was not in _FINAL:
+        order.unsettled -= 1
+    if now is Settlement.FAILED:
+        _count(order, trade, -1)
+        if was is Settlement.CONFIRMED:
             order.settled -= trade.size
-    elif trade.settlement is Settlement.CONFIRMED:
+    elif was is Settlement.FAILED:
+        _count(order, trade, 1)
+    elif now is Settlement.CONFIRMED:
         order.settled += trade.size
 
 
 def _count(order: Order, trade: Trade, sign: int) -> None:
     """Count one trade in, or out again when it is void."""
-    order.filled += sign * trade.size
-    order.cost += sign * trade.size * trade.price
+    size = trade.size if sign > 0 else -trade.size
+    order.filled += size
+    order.cost += size * trade.price
     order.fees += sign * trade.fee
-    if trade.settlement is Settlement.CONFIRMED:
+    if trade.confirmed_at is not None and trade.settlement is Settlement.CONFIRMED:
         order.settled += trade.size
 
 

@@ -21,6 +21,7 @@ MAX_PLACES: Final = 6
 MAX_AMOUNT: Final = Decimal("1000000000000")
 """Exclusive bound of any size or amount: 18 digits fit the default context."""
 
+_MIN_AMOUNT: Final = -MAX_AMOUNT
 _MAX_TEXT: Final = 32
 
 
@@ -188,36 +189,31 @@ def rounded(number: Decimal) -> Decimal:
     return number.quantize(MICRO, rounding=ROUND_HALF_EVEN)
 
 
-def _bounded(value: object, *, low: Decimal, high: Decimal, bounds: str) -> Decimal:
+def _bounded(value: object, low: Decimal, high: Decimal, bounds: str) -> Decimal:
     number = decimal_from(value)
     if not low < number < high:
         raise ValueError(bounds)
-    if number.as_tuple().exponent < -MAX_PLACES:  # type: ignore[operator]
-        exact = number.quantize(MICRO)
-        if exact != number:
-            msg = f"must have at most {MAX_PLACES} decimal places"
-            raise ValueError(msg)
-        return exact
-    return number
+    rest = number % MICRO
+    if rest:
+        msg = f"must have at most {MAX_PLACES} decimal places"
+        raise ValueError(msg)
+    # The rest has as many places as the longer of the two: zeros are cut off.
+    return number if rest.same_quantum(MICRO) else number.quantize(MICRO)
 
 
 def price_from(value: object) -> Decimal:
     """Read a price: pUSD per share, strictly between 0 and 1."""
-    return _bounded(value, low=ZERO, high=ONE, bounds="must lie between 0 and 1")
+    return _bounded(value, ZERO, ONE, "must lie between 0 and 1")
 
 
 def shares_from(value: object) -> Decimal:
     """Read a size: outcome shares, above 0, at most 6 places."""
-    return _bounded(
-        value, low=ZERO, high=MAX_AMOUNT, bounds="must be above 0 and below 10^12"
-    )
+    return _bounded(value, ZERO, MAX_AMOUNT, "must be above 0 and below 10^12")
 
 
 def money_from(value: object) -> Decimal:
     """Read a signed amount of pUSD with at most 6 places."""
-    return _bounded(
-        value, low=-MAX_AMOUNT, high=MAX_AMOUNT, bounds="must be below 10^12"
-    )
+    return _bounded(value, _MIN_AMOUNT, MAX_AMOUNT, "must be below 10^12")
 
 
 def _schema(description: str, pattern: str) -> WithJsonSchema:

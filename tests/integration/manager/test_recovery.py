@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger.decide import LookedUp, LookupFound, PostAnswered, PostOutcome
@@ -136,7 +137,7 @@ async def test_what_settles_is_followed_up_after_a_restart(desk: Desk) -> None:
     await desk.manager.on_fill(fill)
     manager = await desk.restart()
     desk.venue.is_probed = True
-    confirmed = fill.model_copy(update={"status": Settlement.CONFIRMED})
+    confirmed = msgspec.structs.replace(fill, status=Settlement.CONFIRMED)
     desk.venue.sweeps.put(VenueTrades(as_of=START, fills=(confirmed,)))
     await manager.recover()
     assert desk.journal.order(order.order_id).status is OrderStatus.CONFIRMED
