@@ -178,8 +178,9 @@ def test_only_confirmed_purchases_can_be_sold() -> None:
         D("70"),
         D("0"),
     )
+    assert made.leaving == 30
     made.settle("t2")
-    assert made.settled_shares == 70
+    assert (made.settled_shares, made.leaving) == (D("70"), D("0"))
     assert made.tail == {}
 
 
@@ -217,6 +218,7 @@ def test_a_void_sale_gives_its_shares_back() -> None:
     """They were ours all along, at the cost they had."""
     made = position(bought("10", "0.40"))
     made.book("t2", sold("4", "0.90"), is_settled=False)
+    assert made.leaving == 4
     made.void("t2", sold("4", "0.90"))
     assert made == position(bought("10", "0.40"))
 

@@ -220,7 +220,7 @@ def test_a_difference_is_measured_from_what_can_be_explained() -> None:
 
 
 def test_settled_shares_may_exceed_the_total() -> None:
-    """A position that was oversold has less in total than what is settled."""
+    """Whichever of the two is smaller is the lower end of what can be explained."""
     assert differences("50", "40", "45") == []
     (more,) = differences("50", "40", "60")
     (less,) = differences("50", "40", "30")
