@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -22,15 +20,19 @@ from ledger import events as ev
 from ledger.clock import Clock
 from ledger.errors import CommandRefusedError
 from ledger.manager import Journal, OrderManager, Reconciler
-from ledger.market import Market
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
-from ledger.state import LedgerState
-from ledger.store import DEFAULT_NAME, LedgerStore, StoreOptions, disk_free_mb
-from ledger.values import ZERO, Outcome, Side
-from ledger.venue import Holdings
-from projections import DEFAULT_NAME as READ_MODELS_NAME
+from ledger.store import LedgerStore, StoreOptions, disk_free_mb
 from service.metrics import PrometheusMetrics
+from service.places import (
+    PAPER_ACCOUNT,
+    account_of,
+    ledger_path,
+    read_models_path,
+    software_version,
+    unix_us,
+)
+from service.restoring import restore
 from service.translate import (
     manager_config,
     paper_config,
@@ -38,7 +40,19 @@ from service.translate import (
     slippage_config,
 )
 
-PAPER_ACCOUNT: Final = "paper"
+__all__ = [
+    "PAPER_ACCOUNT",
+    "PAPER_DEPOSIT",
+    "OpenLedger",
+    "SystemClock",
+    "account_of",
+    "ledger_path",
+    "open_ledger",
+    "read_models_path",
+    "software_version",
+    "unix_us",
+]
+
 PAPER_DEPOSIT: Final = "paper deposit"
 
 _log = structlog.get_logger("service.bootstrap")
@@ -58,36 +72,6 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
-
-
-def unix_us() -> int:
-    """The machine's clock in Unix microseconds."""
-    return time.time_ns() // 1000
-
-
-def software_version() -> str:
-    """The installed version; "unknown" when run from a bare source tree."""
-    try:
-        return version("order-ledger")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def ledger_path(data: Path) -> Path:
-    """Where the log lies in a data folder."""
-    return data / DEFAULT_NAME
-
-
-def read_models_path(data: Path) -> Path:
-    """Where the read models lie in a data folder."""
-    return data / READ_MODELS_NAME
-
-
-def account_of(settings: Settings) -> str:
-    """The account that the settings trade: the paper one, or the wallet's address."""
-    if settings.execution.paper_trading:
-        return PAPER_ACCOUNT
-    return settings.polymarket.funder or "live"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -267,51 +251,3 @@ def _is_funded(store: LedgerStore) -> bool:
         isinstance(stored.event, ev.CashMoved) and stored.event.reason == PAPER_DEPOSIT
         for stored in store.read(topics=(ev.CashMoved.TOPIC,))
     )
-
-
-def restore(executor: PaperExecutor, state: LedgerState, now: datetime) -> None:
-    """Rebuild the paper venue's memory from what the ledger knows."""
-    orders = sorted(state.orders.values(), key=lambda order: order.order_id)
-    markets = dict(state.markets)
-    for key in state.holdings:
-        # Imported history names markets that were never listed.
-        stand_in = Market(
-            market_id=key.market_id,
-            yes_token=f"{key.market_id}:YES",
-            no_token=f"{key.market_id}:NO",
-        )
-        markets.setdefault(key.market_id, stand_in)
-    executor.restore(orders, settled_holdings(state, now), markets.values())
-    for market_id, (yes, no) in state.payouts.items():
-        if market_id in markets:
-            payouts = {Outcome.YES: yes, Outcome.NO: no}
-            executor.on_resolved(markets[market_id], payouts)
-
-
-def settled_holdings(state: LedgerState, now: datetime) -> Holdings:
-    """What the account holds on chain: trades that are not confirmed left out.
-
-    A trade moves the ledger's cash and a sale its shares when it is matched, the
-    chain's when it is confirmed.
-    """
-    cash = state.cash
-    shares: dict[tuple[str, Outcome], Decimal] = {
-        token: believed.settled for token, believed in state.believed().items()
-    }
-    for order in state.orders.values():
-        for trade in order.trades.values():
-            if not trade.is_live or trade.is_final:
-                continue
-            notional = trade.size * trade.price
-            if order.side is Side.BUY:
-                cash += notional + trade.fee
-            else:
-                cash -= notional - trade.fee
-                token = (order.market_id, order.outcome)
-                shares[token] = shares.get(token, ZERO) + trade.size
-    positions = tuple(
-        ev.ObservedPosition(market_id=market_id, outcome=outcome, size=size)
-        for (market_id, outcome), size in sorted(shares.items())
-        if size > ZERO
-    )
-    return Holdings(as_of=now, positions=positions, cash=cash)

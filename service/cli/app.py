@@ -1,4 +1,4 @@
-"""The commands of `order-ledger`, put together."""
+"""The commands of `order-ledger`, in the order of their help."""
 
 from typing import Annotated, Final
 
@@ -31,7 +31,7 @@ def _root(
     ] = False,
 ) -> None:
     if version:
-        from service.bootstrap import software_version
+        from service.places import software_version
 
         typer.echo(software_version())
         raise typer.Exit

@@ -19,7 +19,7 @@ from ledger.errors import LedgerError, StoreError
 from ledger.store import LedgerStore, disk_free_mb, sqlite_warnings
 from ledger.values import TradingMode
 from projections import ReadModels
-from service.bootstrap import (
+from service.places import (
     account_of,
     ledger_path,
     read_models_path,

@@ -27,10 +27,10 @@ from projections import (
     tables_as_of,
     timeline,
 )
-from service.bootstrap import account_of, ledger_path, read_models_path, unix_us
 from service.cli.failures import Exit, Failure
 from service.cli.moments import position_of, since_from
 from service.cli.options import Slice
+from service.places import account_of, ledger_path, read_models_path, unix_us
 
 _log = structlog.get_logger("service.cli")
 

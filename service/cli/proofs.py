@@ -8,11 +8,11 @@ from config import Settings
 from ledger.errors import IntegrityError, StoreError
 from ledger.store import LedgerStore
 from projections import ReadModels, check_domain, compare_models
-from service.bootstrap import account_of, read_models_path
 from service.cli.failures import Exit, Failure
 from service.cli.models import reader
 from service.cli.options import Common
 from service.cli.progress import Report, progress
+from service.places import account_of, read_models_path
 
 
 def rebuild_models(common: Common, settings: Settings) -> dict[str, Any]:

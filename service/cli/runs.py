@@ -64,7 +64,6 @@ def demo(
     from service.demo import DemoOptions, run_demo
 
     settings = common.settings()
-    is_own = bool(common.config or common.overrides)
     console = Console(stderr=True, no_color=common.no_color or None)
     report = run_demo(
         DemoOptions(
@@ -76,7 +75,7 @@ def demo(
             speed=speed,
             fresh=fresh,
             most_markets=most_markets,
-            settings=settings if is_own else None,
+            settings=settings,
         ),
         None if common.quiet else console,
     )

@@ -18,22 +18,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-_RESULT: Final = (
-    "order_id",
-    "status",
-    "success",
-    "deduplicated",
-    "filled",
-    "remaining",
-    "avg_price",
-    "fees",
-    "code",
-    "text",
-    "field",
-)
 _MAX_BYTES: Final = 1_000_000
-_NOT_USAGE: Final = frozenset({"idempotency_conflict", "unknown_order"})
-_OUTCOME_UNKNOWN: Final = frozenset({"outcome_unknown", "cancel_refused"})
 
 
 def register(app: typer.Typer) -> None:
@@ -141,10 +126,11 @@ def place(
         return result
 
     def answer(opened: "OpenLedger", result: "OrderResult") -> None:
+        from service.cli.answers import advice, raise_for, row_of
         from service.output import write_object
 
-        write_object(_row(opened, result), common.output)
-        _raise_for(result, _advice(result, has_book=bool(book)))
+        write_object(row_of(opened, result), common.output)
+        raise_for(result, advice(result, has_book=bool(book)))
 
     _with_ledger(common, act, answer)
 
@@ -167,10 +153,11 @@ def cancel(
         return result
 
     def answer(opened: "OpenLedger", result: "OrderResult") -> None:
+        from service.cli.answers import raise_for, row_of
         from service.output import write_object
 
-        write_object(_row(opened, result), common.output)
-        _raise_for(result, "`order-ledger order ID` shows what happened to it")
+        write_object(row_of(opened, result), common.output)
+        raise_for(result, "`order-ledger order ID` shows what happened to it")
 
     _with_ledger(common, act, answer)
 
@@ -198,13 +185,14 @@ def cancel_all(
         return results
 
     def answer(opened: "OpenLedger", results: "list[OrderResult]") -> None:
+        from service.cli.answers import COLUMNS, raise_for, row_of
         from service.output import write_rows
 
-        rows = [_row(opened, result) for result in results]
-        write_rows(rows, _RESULT, common.output, color=common.has_color(sys.stdout))
+        rows = [row_of(opened, result) for result in results]
+        write_rows(rows, COLUMNS, common.output, color=common.has_color(sys.stdout))
         common.say(f"{sum(r.success for r in results)} of {len(results)} cancelled")
         for result in results:
-            _raise_for(result, "run it again, or look at the order's timeline")
+            raise_for(result, "run it again, or look at the order's timeline")
 
     _with_ledger(common, act, answer)
 
@@ -259,51 +247,3 @@ def _intent_from_json(path: str) -> "OrderIntent":
     if not isinstance(intent, dict):
         raise InvalidInputError(name, "must be a JSON object")
     return OrderIntent.parse(intent)
-
-
-def _row(opened: "OpenLedger", result: "OrderResult") -> dict[str, Any]:
-    """One answer; the order as it stands now, not as it stood when answered."""
-    row: dict[str, Any] = dict.fromkeys(_RESULT)
-    row |= {"success": result.success, "deduplicated": result.deduplicated}
-    if result.order is not None:
-        order = opened.journal.order(result.order.order_id)
-        row |= {
-            "order_id": order.order_id,
-            "status": order.status,
-            "filled": order.filled,
-            "remaining": order.remaining,
-            "avg_price": order.avg_price,
-            "fees": order.fees,
-        }
-    if result.error is not None:
-        error = result.error
-        row |= {"code": error.code, "text": error.text, "field": error.field or None}
-    return row
-
-
-def _raise_for(result: "OrderResult", hint: str) -> None:
-    """End with the exit code that the answer deserves."""
-    from service.cli.failures import Exit, Failure
-
-    if result.success or result.error is None:
-        return
-    error = result.error
-    refusal = result.order.refusal if result.order else None
-    is_venue = refusal is not None and refusal.by == "venue"
-    code = Exit.FAILED
-    if is_venue or error.code in _OUTCOME_UNKNOWN:
-        code = Exit.VENUE
-    elif error.field and error.code not in _NOT_USAGE:
-        code = Exit.USAGE
-    raise Failure(code, error.code, error.text, hint=hint)
-
-
-def _advice(result: "OrderResult", *, has_book: bool) -> str:
-    code = result.error.code if result.error else ""
-    if code == "no_market_data" and not has_book:
-        return "give --book a recording; without one only --post-only orders pass"
-    if code == "unknown_market":
-        return "list it with --market-file, or give --book a recording that has it"
-    if code == "outcome_unknown":
-        return "it may exist and counts in full; any later command looks it up"
-    return "the order's timeline has the evidence: `order-ledger order ID`"

@@ -1,5 +1,6 @@
 """Ledgers to look at, made by the commands themselves."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     structlog.reset_defaults()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger with a filled, a resting and a refused order; read it only."""
     folder = tmp_path_factory.mktemp("traded")
@@ -34,10 +35,10 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """Such a ledger for one test alone."""
-    fill_ledger(tmp_path)
-    return tmp_path / "data"
+def own(traded: Path, tmp_path: Path) -> Path:
+    """Such a ledger for one test alone; no writer has it open, so a copy is whole."""
+    files = shutil.ignore_patterns("*.ballast", "read_models*")
+    return Path(shutil.copytree(traded, tmp_path / "data", ignore=files))
 
 
 def fill_ledger(folder: Path) -> None:

@@ -55,6 +55,8 @@ class TestFee:
             (trade("10", "0.4", "4.168"), "4", "0.168"),
             # 0.07 x 0.33 x 0.67 x 7.3 = 0.11298..., floored to 5 places
             (trade("7.3", "0.33", "2.52198"), "2.409", "0.11298"),
+            # The rounding of the price must not end up in the fee.
+            (trade("1000", "0.330000004", "345.477"), "330", "15.477"),
             # Sold: the fee is taken off the proceeds.
             (trade("4", "0.5", "1.93", Side.SELL), "2", "0.07"),
             # A market with another rate: the money says that it was a fee.

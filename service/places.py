@@ -1,0 +1,42 @@
+"""Where a ledger's files lie and whose they are; light, for what only reads."""
+
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from config import Settings
+from ledger.store import DEFAULT_NAME
+from projections import DEFAULT_NAME as READ_MODELS_NAME
+
+PAPER_ACCOUNT: Final = "paper"
+
+
+def ledger_path(data: Path) -> Path:
+    """Where the log lies in a data folder."""
+    return data / DEFAULT_NAME
+
+
+def read_models_path(data: Path) -> Path:
+    """Where the read models lie in a data folder."""
+    return data / READ_MODELS_NAME
+
+
+def account_of(settings: Settings) -> str:
+    """The account that the settings trade: the paper one, or the wallet's address."""
+    if settings.execution.paper_trading:
+        return PAPER_ACCOUNT
+    return settings.polymarket.funder or "live"
+
+
+def unix_us() -> int:
+    """The machine's clock in Unix microseconds."""
+    return time.time_ns() // 1000
+
+
+def software_version() -> str:
+    """The installed version; "unknown" when run from a bare source tree."""
+    try:
+        return version("order-ledger")
+    except PackageNotFoundError:
+        return "unknown"
