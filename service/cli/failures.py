@@ -135,7 +135,7 @@ def failure_of(error: Exception) -> Failure:
             "config",
             "1 setting is wrong" if count == 1 else f"{count} settings are wrong",
             lines=tuple(error.lines()),
-            hint="`order-ledger config show` prints the settings that are in force",
+            hint="config/base.yaml explains every setting",
         )
     for rule in _RULES:
         if isinstance(error, rule.kind):
