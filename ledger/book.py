@@ -189,6 +189,10 @@ class OrderBook:
         Raises:
             ValueError: as `walk`.
         """
+        if shares is not None and usdc is None:
+            best = self.best_for(side)
+            if best is not None and ZERO < shares <= best.size:
+                return best.price  # one level covers it: nothing to average
         walk = self.walk(side, shares=shares, usdc=usdc)
         return walk.price if walk.complete else None
 

@@ -165,8 +165,7 @@ class Exposure:
     def count_placed(self, order: Order) -> None:
         """An acceptance ends a row of rejects and failures."""
         for usage in self.usages(order.strategy, order.market_id):
-            if usage.rejects or usage.failures:
-                usage.rejects = usage.failures = 0
+            usage.rejects = usage.failures = 0
 
     def count_reject(self, order: Order) -> None:
         """The venue refused the order."""

@@ -198,7 +198,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     @property
     def done_reason(self) -> EndReason | None:
         """Why nothing works at the venue any more; `None` while something may."""
-        if self.matched + self.dust >= self.size and self.matched > ZERO:
+        if self.matched and self.matched + self.dust >= self.size:
             return EndReason.FILLED
         if self.ended is not None:
             return self.ended
@@ -314,9 +314,7 @@ def requested(order_id: str, event: ev.OrderRequested) -> Order:
 
 def snapshot(order: Order) -> Order:
     """A copy that later events do not change."""
-    copied = order.__copy__()
-    copied.trades = order.trades.copy()
-    return copied
+    return replace(order, trades=order.trades.copy())
 
 
 def evolve(order: Order, event: ev.Event) -> Order:

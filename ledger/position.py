@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger.values import MICRO, ZERO, Outcome, Side
 
@@ -37,7 +38,7 @@ class Kind(IntEnum):
     UNDO_LOSS = 5
 
 
-class Movement(NamedTuple):
+class Movement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One change of a position.
 
     `size` in shares; `amount` the pUSD paid (gain) or received (loss), or the
@@ -232,7 +233,7 @@ class Position(msgspec.Struct):
         known = self.tail.pop(trade, None)
         if known is None:
             undo = Kind.UNDO_GAIN if move.kind is Kind.GAIN else Kind.UNDO_LOSS
-            back = move._replace(kind=undo)
+            back = replace(move, kind=undo)
             self.base = moved(self.base, back)
             self.totals = moved(self.totals, back)
             return

@@ -4,9 +4,10 @@ Everything that may still cost money counts in full: open orders, unknown
 outcomes, fills that have not settled.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_FLOOR, Decimal
+from operator import attrgetter
 from typing import Final, Protocol
 
 import msgspec
@@ -151,13 +152,11 @@ _Breach = tuple[str, str, object, object]
 class RiskManager:
     """Checks intents against limits; holds no state but the limits."""
 
-    __slots__ = ("_scopes", "config")
+    __slots__ = ("_plans", "config")
 
     def __init__(self, config: RiskConfig) -> None:
         self.config = config
-        self._scopes: dict[
-            tuple[str, str], tuple[tuple[_Scope, ...], tuple[str, ...]]
-        ] = {}
+        self._plans: dict[tuple[str, str], _Plan] = {}
 
     def check_order(
         self,
@@ -178,12 +177,14 @@ class RiskManager:
         Returns:
             Approved, refused, or approved with `adjusted_size`.
         """
-        breach = self._gate(intent, exposure, now)
+        plan = self._plan(intent)
+        breach = _gate(plan, intent, exposure, now)
         if breach is not None:
             return _refused(breach)
-        size, breach = self._allowed_size(intent, exposure, market)
-        if breach is None:
+        found = self._size_limits(plan, intent, exposure, market)
+        if not found:
             return APPROVED
+        size, breach = min(found, key=_allowed)
         capped = size.quantize(_CENT, rounding=ROUND_FLOOR)
         if not self.config.resize or capped <= ZERO or capped < market.min_size:
             return _refused(breach)
@@ -197,38 +198,14 @@ class RiskManager:
             adjusted_size=capped,
         )
 
-    def _gate(
-        self, intent: OrderIntent, exposure: ExposureView, now: datetime
-    ) -> _Breach | None:
-        """Limits that no smaller size would satisfy."""
-        if exposure.mode is TradingMode.HALTED:
-            return ("halted", "ledger", "normal", "halted")
-        if exposure.mode is TradingMode.REDUCE_ONLY and intent.side is Side.BUY:
-            return ("reduce_only", "ledger", "normal", "reduce_only")
-        for scope in self._scopes_of(intent):
-            breach = _price_band(scope, intent.price) or _counters(scope, exposure, now)
-            if breach is not None:
-                return breach
-        return None
-
-    def _allowed_size(
-        self, intent: OrderIntent, exposure: ExposureView, market: Market
-    ) -> tuple[Decimal, _Breach | None]:
-        """The largest size every limit allows, and the limit that binds."""
-        size, breach = intent.size, None
-        for allowed, found in self._size_limits(intent, exposure, market):
-            if allowed < size:
-                size, breach = allowed, found
-        return size, breach
-
     def _size_limits(
-        self, intent: OrderIntent, exposure: ExposureView, market: Market
+        self, plan: "_Plan", intent: OrderIntent, exposure: ExposureView, market: Market
     ) -> list[tuple[Decimal, _Breach]]:
         """Every size limit the intent breaks: the shares it allows, the evidence."""
         notional = intent.size * intent.price
         is_buy = intent.side is Side.BUY
         found: list[tuple[Decimal, _Breach]] = []
-        for scope in self._scopes_of(intent):
+        for scope in plan.sizes:
             _order_limits(scope, intent, notional, found)
             if is_buy:
                 _held_limits(scope, intent, notional, exposure, found)
@@ -244,25 +221,14 @@ class RiskManager:
 
     def rate_scopes(self, intent: OrderIntent) -> tuple[str, ...]:
         """Names of the intent's scopes whose rate of orders is limited."""
-        return self._entry(intent)[1]
+        return self._plan(intent).rates
 
-    def _scopes_of(self, intent: OrderIntent) -> "tuple[_Scope, ...]":
-        return self._entry(intent)[0]
-
-    def _entry(
-        self, intent: OrderIntent
-    ) -> "tuple[tuple[_Scope, ...], tuple[str, ...]]":
+    def _plan(self, intent: OrderIntent) -> "_Plan":
         key = (intent.strategy, intent.market_id)
-        entry = self._scopes.get(key)
-        if entry is None:
-            scopes = tuple(self._make_scopes(*key))
-            limited = tuple(
-                scope.name
-                for scope in scopes
-                if scope.limits.max_orders_per_second is not None
-            )
-            entry = self._scopes[key] = (scopes, limited)
-        return entry
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = _Plan(self._make_scopes(*key))
+        return plan
 
     def _make_scopes(self, strategy: str, market_id: str) -> "list[_Scope]":
         config = self.config
@@ -283,13 +249,17 @@ class RiskManager:
             for name, group in config.groups.items()
             if market_id in group.markets
         )
-        return [scope for scope in scopes if not scope.limits.is_empty]
+        return scopes
 
 
 class _Scope:
-    """One set of limits and where to read what it uses."""
+    """One set of limits and where to read what it uses.
 
-    __slots__ = ("is_strategy", "limits", "name", "usage")
+    `counters` are the limits on numbers that are set: code, limit, and how to
+    read what it is compared with.
+    """
+
+    __slots__ = ("counters", "is_strategy", "limits", "markets", "name")
 
     def __init__(
         self,
@@ -302,11 +272,81 @@ class _Scope:
         self.name = name
         self.limits = limits
         self.is_strategy = is_strategy
-        self.usage: Callable[[ExposureView], ScopeUsage]
-        if markets is None:
-            self.usage = lambda exposure: exposure.usage(name)
-        else:
-            self.usage = lambda exposure: exposure.group_usage(markets)
+        self.markets = markets
+        self.counters = tuple(
+            (code, limit, read)
+            for code, limit, read in (
+                ("open_orders", limits.max_open_orders, _open_orders),
+                ("circuit_breaker_rejects", limits.max_consecutive_rejects, _rejects),
+                (
+                    "circuit_breaker_failures",
+                    limits.max_consecutive_failures,
+                    _failures,
+                ),
+            )
+            if limit is not None
+        )
+
+    def usage(self, exposure: ExposureView) -> ScopeUsage:
+        """What the scope uses."""
+        if self.markets is None:
+            return exposure.usage(self.name)
+        return exposure.group_usage(self.markets)
+
+
+class _Plan:
+    """What has to be checked for one strategy in one market, and nothing else.
+
+    `gates` have limits that no smaller size would satisfy, `sizes` such that
+    one might; `rates` are the names of those whose rate of orders is limited.
+    """
+
+    __slots__ = ("gates", "rates", "sizes")
+
+    def __init__(self, scopes: "list[_Scope]") -> None:
+        self.gates = tuple(s for s in scopes if _has(s.limits, _GATES))
+        self.sizes = tuple(s for s in scopes if _has(s.limits, _SIZES))
+        self.rates = tuple(
+            s.name for s in scopes if s.limits.max_orders_per_second is not None
+        )
+
+
+_SIZES: Final = (
+    "max_order_size",
+    "max_order_notional",
+    "max_position",
+    "max_gross_exposure",
+)
+_GATES: Final = tuple(
+    name for name in RiskLimits.__struct_fields__ if name not in _SIZES
+)
+_open_orders = attrgetter("open_orders")
+_rejects = attrgetter("rejects")
+_failures = attrgetter("failures")
+
+
+def _has(limits: RiskLimits, names: tuple[str, ...]) -> bool:
+    return any(getattr(limits, name) is not None for name in names)
+
+
+def _allowed(limit: tuple[Decimal, _Breach]) -> Decimal:
+    return limit[0]
+
+
+def _gate(
+    plan: _Plan, intent: OrderIntent, exposure: ExposureView, now: datetime
+) -> _Breach | None:
+    """Limits that no smaller size would satisfy."""
+    mode = exposure.mode
+    if mode is TradingMode.HALTED:
+        return ("halted", "ledger", "normal", "halted")
+    if mode is TradingMode.REDUCE_ONLY and intent.side is Side.BUY:
+        return ("reduce_only", "ledger", "normal", "reduce_only")
+    for scope in plan.gates:
+        breach = _price_band(scope, intent.price) or _counters(scope, exposure, now)
+        if breach is not None:
+            return breach
+    return None
 
 
 def _price_band(scope: _Scope, price: Decimal) -> _Breach | None:
@@ -320,20 +360,19 @@ def _price_band(scope: _Scope, price: Decimal) -> _Breach | None:
 
 def _counters(scope: _Scope, exposure: ExposureView, now: datetime) -> _Breach | None:
     """Limits on numbers of orders, on failures in a row, on the day's loss."""
-    limits, usage = scope.limits, scope.usage(exposure)
-    for code, limit, value in (
-        ("open_orders", limits.max_open_orders, usage.open_orders),
-        ("circuit_breaker_rejects", limits.max_consecutive_rejects, usage.rejects),
-        ("circuit_breaker_failures", limits.max_consecutive_failures, usage.failures),
-    ):
-        if limit is not None and value >= limit:
+    limits = scope.limits
+    rate, loss = limits.max_orders_per_second, limits.max_daily_loss
+    if not scope.counters and rate is None and loss is None:
+        return None
+    usage = scope.usage(exposure)
+    for code, limit, read in scope.counters:
+        value = read(usage)
+        if value >= limit:
             return (code, scope.name, limit, value)
-    rate = limits.max_orders_per_second
     if rate is not None:
         times = exposure.requests(scope.name)
         if len(times) >= rate and now - times[-rate] < _SECOND:
             return ("orders_per_second", scope.name, rate, rate)
-    loss = limits.max_daily_loss
     if loss is not None and usage.day == now.toordinal() and -usage.day_pnl >= loss:
         return ("daily_loss", scope.name, loss, -usage.day_pnl)
     return None

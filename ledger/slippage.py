@@ -74,7 +74,7 @@ class SlippageGuard:
                 recommendation=INSUFFICIENT_LIQUIDITY,
             )
         adverse = effective - price if side is Side.BUY else price - effective
-        bps = max(ZERO, adverse) / price * BPS
+        bps = adverse / price * BPS if adverse > ZERO else ZERO
         allowed_bps = self.config.max_slippage_bps
         if max_slippage_bps is not None:
             allowed_bps = min(allowed_bps, max_slippage_bps)

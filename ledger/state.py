@@ -6,6 +6,7 @@ A closed order leaves memory; it is loaded from its stream when a late fact
 arrives.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -13,6 +14,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from ledger import events as ev
 from ledger.exposure import Exposure, Holding, reservation_of
@@ -37,6 +39,10 @@ from ledger.values import ZERO, Outcome, Side, TradingMode
 STATE_VERSION: Final = 1
 """Raised when the meaning of a checkpoint changes; older ones are ignored."""
 
+_TRADE_EVENTS: Final = (ev.FillMatched, ev.SettlementEvent)
+
+_ORDER_PREFIX: Final = ev.order_stream("")
+_PREFIX_LENGTH: Final = len(_ORDER_PREFIX)
 _KEEP_CLOSED: Final = 1024
 """Orders kept after closing: their last events may not be readable on disk yet."""
 
@@ -84,7 +90,8 @@ class LedgerState:
         self.mode = TradingMode.NORMAL
         self.cash = ZERO
         self.orders: dict[str, Order] = {}
-        self.closed: dict[str, Order] = {}
+        # Not a plain dict: taking its oldest entry out walks past all taken before.
+        self.closed: OrderedDict[str, Order] = OrderedDict()
         self.by_venue_id: dict[str, str] = {}
         self.holdings: dict[PositionKey, Holding] = {}
         self.drifts: dict[str, Drift] = {}
@@ -92,6 +99,8 @@ class LedgerState:
         self.payouts: dict[str, tuple[Decimal, Decimal]] = {}
         self.versions: dict[str, int] = {}
         self.exposure = Exposure()
+        # What the risk check reads for every scope of every order.
+        self.usage = self.exposure.usage
         self._tracks = tracks_exposure
         self._load_order = load_order
         self._by_token: dict[tuple[str, Outcome], list[Holding]] = {}
@@ -101,8 +110,8 @@ class LedgerState:
     def apply(self, stream: str, version: int, event: ev.Event) -> Order | None:
         """Apply the next event of the log; the order's new state, if it is one's."""
         self.position += 1
-        if stream.startswith("order-"):
-            return self._apply_order(stream[6:], version, event)
+        if stream.startswith(_ORDER_PREFIX):
+            return self._apply_order(stream[_PREFIX_LENGTH:], version, event)
         self.versions[stream] = version
         handler = _HANDLERS.get(type(event))
         if handler is not None:
@@ -166,18 +175,22 @@ class LedgerState:
         self.by_venue_id.pop(order.venue_order_id, None)
         self.closed[order_id] = order
         if len(self.closed) > _KEEP_CLOSED:
-            del self.closed[next(iter(self.closed))]
+            self.closed.popitem(last=False)
 
     def _holding_of(self, order: Order) -> Holding:
-        return self.holding(PositionKey(order.strategy, order.market_id, order.outcome))
+        # A plain tuple equals the key, and is made in a fraction of its time.
+        key = (order.strategy, order.market_id, order.outcome)
+        known = self.holdings.get(key)  # type: ignore[call-overload]
+        return self.holding(PositionKey(*key)) if known is None else known
 
     def _apply_trade(
         self, order: Order, event: ev.FillMatched | ev.SettlementEvent
     ) -> None:
         """Move order, position and cash by what one trade's news changes."""
-        before = order.trades.get(event.trade_id)
+        trade_id = event.trade_id
+        before = order.trades.get(trade_id)
         advance(order, event)
-        after = order.trades[event.trade_id]
+        after = order.trades[trade_id]
         holding = self._holding_of(order)
         if self._tracks:
             if type(event) is ev.FillMatched:
@@ -186,7 +199,7 @@ class LedgerState:
                 self.exposure.count_failure(order)
         was_live = before is not None and before.is_live
         is_live = after.is_live
-        name = f"{after.trade_id}/{order.order_id}"
+        name = f"{trade_id}/{order.order_id}"
         if was_live is not is_live:
             self._book(order, after, name, holding, event)
         elif is_live and after.confirmed_at is not None:
@@ -222,7 +235,7 @@ class LedgerState:
 
     def _on_traded(self, event: ev.PositionTraded) -> None:
         move = trade_movement(event.side, event.size, event.price, event.fee)
-        move = move._replace(amount=event.amount)
+        move = replace(move, amount=event.amount)
         sign = 1 if event.side is Side.SELL else -1
         self.cash += sign * event.amount - event.fee
         self._move(
@@ -271,9 +284,7 @@ class LedgerState:
     def _on_drift_acknowledged(self, event: ev.DriftAcknowledged) -> None:
         known = self.drifts.get(event.drift_id)
         if known is not None:
-            self.drifts[event.drift_id] = msgspec.structs.replace(
-                known, acknowledged=True
-            )
+            self.drifts[event.drift_id] = replace(known, acknowledged=True)
 
     def _on_drift_closed(self, event: ev.DriftClosed) -> None:
         self.drifts.pop(event.drift_id, None)
@@ -292,10 +303,6 @@ class LedgerState:
         self.markets[event.market.market_id] = event.market
 
     # What the risk check reads
-
-    def usage(self, scope: str) -> ScopeUsage:
-        """What one scope uses."""
-        return self.exposure.usage(scope)
 
     def group_usage(self, markets: frozenset[str]) -> ScopeUsage:
         """The sum over markets."""
@@ -409,8 +416,6 @@ class LedgerState:
 
 _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")
 _DECODER: Final = msgspec.msgpack.Decoder(Snapshot)
-
-_TRADE_EVENTS: Final = (ev.FillMatched, ev.SettlementEvent)
 
 _HANDLERS: Final[dict[type[ev.Event], Callable[[LedgerState, Any], None]]] = {
     ev.PositionTraded: LedgerState._on_traded,  # noqa: SLF001
