@@ -29,7 +29,9 @@ OPTIONS = StoreOptions(wal_autocheckpoint=20, ballast_bytes=0)
 AT = datetime(2026, 9, 22, 12, tzinfo=UTC)
 PER_CYCLE = 1_000_000
 CHECKPOINT_EVERY = 10  # cycles
-LONGEST_LIFE = 0.006  # seconds between the first append and the kill
+LONGEST_LIFE = 0.006  # seconds between the first append and the kill, at first
+MOST_LIFE = 0.2
+FEW, MANY = 2, 12  # acknowledgements of one life
 
 Acknowledge = Callable[[int], None]
 Child = Callable[[LedgerStore, Iterator[int], Acknowledge], None]
@@ -98,9 +100,17 @@ def run(path: Path, *, kills: int, children: list[Child], seed: int) -> Outcome:
     """Kill `kills` writers of one ledger, then read what they have left."""
     rng = random.Random(seed)
     acknowledged: set[int] = set()
+    longest = LONGEST_LIFE
     for cycle in range(kills):
         child = children[cycle % len(children)]
-        acknowledged |= _cycle(path, cycle, child, rng.random() * LONGEST_LIFE)
+        told = _cycle(path, cycle, child, rng.random() * longest)
+        acknowledged |= told
+        # Disks differ and are shared: kills must fall among commits, not before
+        # the first one.
+        if len(told) < FEW:
+            longest = min(longest * 1.2, MOST_LIFE)
+        elif len(told) > MANY:
+            longest *= 0.9
     with opened(path, writer=False) as store:
         stored: list[int] = []
         positions: list[int] = []

@@ -196,7 +196,7 @@ class Desk:
 
     def start(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run something beside the test, until the process ends."""
-        task = asyncio.ensure_future(coroutine)
+        task: asyncio.Task[Any] = asyncio.ensure_future(coroutine)
         self.tasks.append(task)
         return task
 

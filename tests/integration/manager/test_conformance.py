@@ -201,7 +201,7 @@ async def test_scenario_ends_as_expected(
 
 async def test_a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
     """A runner that cannot fail would prove nothing."""
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"do": "place", "size": "10", "price": "0.45", "side": "BUY", "tif": "GTC"},
         {"do": "post", "answer": "live"},
         {"expect": {"status": "CONFIRMED", "filled": "10"}},

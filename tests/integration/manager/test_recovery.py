@@ -155,7 +155,7 @@ async def test_the_sweep_reaches_back_before_the_oldest_open_order(
         asked.append(START - since)  # type: ignore[operator]
         return NO_TRADES
 
-    desk.venue.get_trades = get_trades  # type: ignore[method-assign,assignment]
+    desk.venue.get_trades = get_trades  # type: ignore[method-assign]
     desk.venue.lookups.put(NOWHERE)
     desk.venue.post_answers.put(LIVE)
     await desk.manager.recover()
