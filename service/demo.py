@@ -40,7 +40,7 @@ from service.demo_sources import (
 from service.demo_tables import write_report
 from service.importer import ImportReport, import_activity
 from service.recorded_time import merged
-from service.session import Pace, PaperSession, SessionCounts, open_session
+from service.session import Pace, SessionCounts, open_session
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -136,14 +136,19 @@ def run_demo(
     return report
 
 
+_NOTHING: Final = Source(title="", markets=[], frames=(), start_ms=0, steps=0)
+"""To trade on nothing is to open the ledger, and to compare it with the venue."""
+
+
 class _Run:
-    """One run over all its sources, in one ledger."""
+    """One run over all its sources, in one ledger, one session after the other."""
 
     def __init__(
-        self, settings: Settings, data: Path, seed: int, pace: Pace | None
+        self, settings: Settings, data: Path, seed: int, pace: Callable[[], Pace] | None
     ) -> None:
         self.counts = SessionCounts()
         self.imports: list[ImportReport] = []
+        self._imported_ms = 0
         self._settings = settings
         self._data = data
         self._seed = seed
@@ -153,64 +158,59 @@ class _Run:
     async def play(
         self, files: Files, sources: Sequence[Source], progress: Progress
     ) -> None:
-        start_ms = sources[0].start_ms if sources else 0
-        for path in files.histories:
-            start_ms = max(start_ms, await self._import(path))
-        windows = {m: w for source in sources for m, w in source.windows.items()}
+        try:
+            for path in files.histories:
+                await self._import(path)
+            before = 0
+            for source in sources or (_NOTHING,):
+                await self._trade(source, before, progress)
+                before += source.steps
+        finally:
+            self._kept.close()
+
+    async def _trade(self, source: Source, before: int, progress: Progress) -> None:
+        """Let both strategies trade one source, in a session of its own."""
         session = await open_session(
             self._settings,
             self._data,
-            strategies=(PairArbitrage(), TemporalArbitrage(windows)),
-            markets=[market for source in sources for market in source.markets],
-            start_ms=start_ms,
+            strategies=(PairArbitrage(), TemporalArbitrage(source.windows)),
+            markets=source.markets,
+            start_ms=source.start_ms or self._imported_ms,
             seed=self._seed,
-            pace=self._pace,
+            pace=None if self._pace is None else self._pace(),
         )
-        self.counts = session.counts
-        try:
-            before = 0
-            for source in sources:
-                await self._trade(session, source, before, progress)
-                before += source.steps
-            await session.finish()
-            self._kept.catch_up(session.ledger.store)
-        finally:
-            self._kept.close()
-            await session.close()
-
-    async def _trade(
-        self, session: PaperSession, source: Source, before: int, progress: Progress
-    ) -> None:
         counts, store = session.counts, session.ledger.store
-        ticks, frames = counts.ticks, counts.frames
 
         def on_step() -> None:
-            played = counts.ticks - ticks if source.ticks else counts.frames - frames
-            progress(before + played)
+            progress(before + (counts.ticks if source.ticks else counts.frames))
             if store.head - self._kept.position >= _CATCH_UP_EVERY:
                 self._kept.catch_up(store)
 
-        items = merged(source.frames, source.ticks)
-        await session.run(items, on_progress=on_step)
+        try:
+            items = merged(source.frames, source.ticks)
+            await session.run(items, on_progress=on_step)
+            await session.finish()
+            self._kept.catch_up(store)
+            self.counts = self.counts.plus(counts)
+        finally:
+            await session.close()
 
-    async def _import(self, path: Path) -> int:
-        """Bring a history in, with a start of its own; when it ends, Unix ms."""
+    async def _import(self, path: Path) -> None:
+        """Bring a history in, with a start of its own, at the time of its end."""
         rows = read_activity(path)
-        last_ms = int(rows[-1].at.timestamp()) * 1_000 if rows else 0
+        self._imported_ms = int(rows[-1].at.timestamp()) * 1_000 if rows else 0
         session = await open_session(
             self._settings,
             self._data,
             strategies=(),
             markets=(),
-            start_ms=last_ms,
+            start_ms=self._imported_ms,
             seed=self._seed,
         )
         try:
-            report = await import_activity(path, session.ledger.manager)
+            self.imports.append(await import_activity(path, session.ledger.manager))
         finally:
             await session.close()
-        self.imports.append(report)
-        return last_ms
 
 
 # Options
@@ -235,9 +235,7 @@ def _files(options: DemoOptions) -> Files:
 
 def _sources(files: Files, options: DemoOptions) -> list[Source]:
     """What there is to trade on, the earliest first."""
-    found = []
-    if files.frames:
-        found.append(recorded_source(files.frames))
+    found = [recorded_source(path) for path in files.frames]
     if files.ticks:
         markets = files.markets[0] if files.markets else None
         found.append(
@@ -265,8 +263,8 @@ def _settings(options: DemoOptions) -> Settings:
     return settings.model_copy(update={"paper": paper})
 
 
-def _pace(speed: str) -> Pace | None:
-    """Waiting that makes recorded time pass `speed` times as fast as it did."""
+def _pace(speed: str) -> Callable[[], Pace] | None:
+    """Makes the waiting that lets recorded time pass `speed` times as fast."""
     if speed == "max":
         return None
     try:
@@ -276,6 +274,10 @@ def _pace(speed: str) -> Pace | None:
     if factor <= ZERO:
         field = "speed"
         raise InvalidInputError(field, f"{speed!r} is neither max nor a number above 0")
+    return lambda: _paced(factor)
+
+
+def _paced(factor: Decimal) -> Pace:
     begun: list[tuple[int, float]] = []
 
     async def wait(recorded_ms: int) -> None:

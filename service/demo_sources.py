@@ -1,8 +1,7 @@
 """What the demo can run on: a price series, recorded books, an account's history."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -129,52 +128,30 @@ def _asked(
     return found
 
 
-def recorded_source(paths: Sequence[Path]) -> Source:
-    """Recorded frames, one file after the other by time.
+def recorded_source(path: Path) -> Source:
+    """Recorded frames of one file.
 
     Raises:
-        RecordingError: a file holds no frame at all.
+        RecordingError: it holds no frame at all, or not even the first can be
+            read.
     """
     aside, problems = Quarantine(), []
-    recordings: list[list[Frame]] = []
-    for path in paths:
-        frames: list[Frame] = []
-        try:
-            frames.extend(read_recording(path, quarantine=aside))
-        except RecordingError as error:
-            frames, kept = _until_error(path)
-            if not kept:
-                raise
-            problems.append(str(error))
-        recordings.append(frames)
-    recordings.sort(key=lambda frames: frames[0].received_ms)
-    frames = list(chain.from_iterable(map(_begun, recordings)))
+    frames: list[Frame] = []
+    try:
+        for frame in read_recording(path, quarantine=aside):
+            frames.append(frame)  # noqa: PERF402 -- what was read must survive
+    except RecordingError as error:
+        if all(frame.gap for frame in frames):
+            raise
+        problems.append(str(error))
     return Source(
-        title=f"{len(frames)} recorded frames",
+        title=f"{len(frames)} recorded frames of {path.name}",
         markets=infer_markets(frames),
         frames=frames,
         start_ms=frames[0].received_ms,
         steps=len(frames),
         problems=[*problems, *_problems(aside)],
     )
-
-
-def _until_error(path: Path) -> tuple[list[Frame], bool]:
-    """What a recording gives before it breaks off; whether that is anything."""
-    frames: list[Frame] = []
-    try:
-        for frame in read_recording(path):
-            frames.append(frame)  # noqa: PERF402 -- what was read must survive
-    except RecordingError:
-        pass
-    return frames, any(not frame.gap for frame in frames)
-
-
-def _begun(frames: list[Frame]) -> Iterator[Frame]:
-    """Another recording says nothing about the books of the one before."""
-    first = frames[0]
-    yield Frame(sequence=0, received_ms=first.received_ms, gap="a recording begins")
-    yield from frames
 
 
 def _problems(aside: Quarantine) -> list[str]:

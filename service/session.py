@@ -55,6 +55,11 @@ class SessionCounts(msgspec.Struct, kw_only=True):
     reconciliations: int = 0
     mismatches: int = 0
 
+    def plus(self, other: "SessionCounts") -> "SessionCounts":
+        """The sums of both."""
+        names = self.__struct_fields__
+        return SessionCounts(**{n: getattr(self, n) + getattr(other, n) for n in names})
+
 
 class PaperSession:
     """Feeds one ledger from one recording; made by `open_session`."""

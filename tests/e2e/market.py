@@ -66,6 +66,13 @@ class Tape:
         fields = {"event_type": "last_trade_price", "side": side}
         return self._add(at, self._message(on, at, price=price, size=size, **fields))
 
+    def refine(self, at: float, tick: str) -> "Tape":
+        """The grid became finer; the venue says so for each token."""
+        for outcome in Outcome:
+            fields = {"event_type": "tick_size_change", "new_tick_size": tick}
+            self._add(at, self._message(outcome, at, **fields))
+        return self
+
     def resolve(self, at: float, winner: Outcome) -> "Tape":
         """The market has its answer."""
         tokens = [self.market.yes_token, self.market.no_token]

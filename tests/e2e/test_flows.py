@@ -7,6 +7,7 @@ from typing import Any
 from examples.pair_arbitrage import PairArbitrage
 from examples.strategy import MarketView
 from examples.temporal_arbitrage import TemporalArbitrage, Window
+from executors.market_data import Frame
 from ledger import events as ev
 from ledger.api import CommandAPI
 from ledger.intent import OrderIntent
@@ -266,10 +267,30 @@ class TestOrders:
 
     async def test_a_gap_takes_the_books_away(self, tmp_path: Path) -> None:
         """After lost frames nobody knows what the market looks like."""
-        from executors.market_data import Frame
-
         script = Script()
         tape = Tape().quote(0.5, "0.47", "0.51")
         tape.frames.append(Frame(sequence=0, received_ms=ms(1), gap="lost"))
         await played(tmp_path, tape.frames, script)
         assert [view.yes is None for view in script.views] == [False, True]
+
+    async def test_after_a_gap_the_venue_takes_no_order(self, tmp_path: Path) -> None:
+        """A paper venue that matches against lost books would flatter."""
+        script = Script().at(1, placing(intent()))
+        tape = Tape().quote(0.5, "0.47", "0.51")
+        tape.frames.append(Frame(sequence=0, received_ms=ms(1), gap="lost"))
+        story = await played(tmp_path, tape.frames, script)
+        [order] = story.orders
+        assert order.refusal is not None
+        assert order.refusal.code == "not_ready"
+
+    async def test_a_finer_grid_holds_from_its_announcement(
+        self, tmp_path: Path
+    ) -> None:
+        """The next book may be seconds away, the next order need not be."""
+        fine = intent(price=Decimal("0.461"))
+        script = Script().at(2, placing(fine))
+        tape = Tape().quote(1, "0.47", "0.51").refine(1.5, "0.001").silence(7)
+        story = await played(tmp_path, tape.frames, script)
+        [order] = story.orders
+        assert order.refusal is None
+        assert len(story.of_type(ev.MarketListed)) == 2

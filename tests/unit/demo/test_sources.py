@@ -96,23 +96,22 @@ class TestSeries:
 
 
 class TestRecorded:
-    def test_recordings_follow_each_other_by_time(self, tmp_path: Path) -> None:
-        """And between two of them no book is trusted."""
+    def test_it_has_the_frames_and_markets_of_the_file(self, tmp_path: Path) -> None:
+        """Nothing is added and nothing left out."""
+        path = tmp_path / "a.jsonl"
         frames = pair_tape().frames
-        late, early = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
-        write_frames(late, frames[3:])
-        write_frames(early, frames[:3])
-        source = recorded_source([late, early])
-        read = list(source.frames)
-        assert [bool(frame.gap) for frame in read[:5]] == [True, *[False] * 3, True]
-        assert [f.text for f in read if not f.gap] == [f.text for f in frames]
+        write_frames(path, frames)
+        source = recorded_source(path)
+        assert [frame.text for frame in source.frames] == [f.text for f in frames]
+        assert [market.market_id for market in source.markets] == ["m1"]
+        assert source.start_ms == frames[0].received_ms
 
     def test_a_bad_line_is_a_problem_with_its_place(self, tmp_path: Path) -> None:
         """Somebody has to look at it."""
         path = tmp_path / "a.jsonl"
         write_frames(path, pair_tape().frames)
         path.write_text(path.read_text() + "{}\n")
-        [problem] = recorded_source([path]).problems
+        [problem] = recorded_source(path).problems
         assert "a.jsonl" in problem
 
     def test_what_was_read_before_the_end_broke_off_stays(self, tmp_path: Path) -> None:
@@ -125,7 +124,7 @@ class TestRecorded:
         write_frames(path, frames)
         data = path.read_bytes()
         path.write_bytes(data[: len(data) * 3 // 4])
-        source = recorded_source([path])
+        source = recorded_source(path)
         assert len(list(source.frames)) > 100
         assert "cannot be read" in source.problems[0]
 
@@ -134,4 +133,4 @@ class TestRecorded:
         path = tmp_path / "a.jsonl.gz"
         path.write_bytes(gzip.compress(b""))
         with pytest.raises(RecordingError, match=r"a\.jsonl\.gz"):
-            recorded_source([path])
+            recorded_source(path)
