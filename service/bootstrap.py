@@ -237,17 +237,15 @@ async def _begin(opened: OpenLedger, *, funded: bool) -> None:
         epoch=opened.store.epoch,
     )
     await opened.journal.append_to(ev.SYSTEM_STREAM, event)
-    if funded and not _is_funded(opened.store):
-        cash = opened.settings.paper.initial_cash
-        await opened.manager.account.move_cash(cash, PAPER_DEPOSIT, actor="system")
+    if funded:
+        deposit = ev.CashMoved(
+            at=opened.clock.now(),
+            amount=opened.settings.paper.initial_cash,
+            reason=PAPER_DEPOSIT,
+        )
+        # Once in a ledger's life: the key is found without reading the log.
+        await opened.manager.account.record(deposit, key=PAPER_DEPOSIT)
     restore(opened.executor, opened.journal.state, opened.clock.now())
     await opened.deliver()
     await opened.manager.recover()
     await opened.deliver()
-
-
-def _is_funded(store: LedgerStore) -> bool:
-    return any(
-        isinstance(stored.event, ev.CashMoved) and stored.event.reason == PAPER_DEPOSIT
-        for stored in store.read(topics=(ev.CashMoved.TOPIC,))
-    )
