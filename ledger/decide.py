@@ -179,13 +179,21 @@ def _on_post(  # noqa: PLR0911 - one row per answer
 
 
 def _on_fill(order: Order, fill: UserFill, meta: Meta) -> list[ev.Event]:
-    about = _about(order, meta)
-    known = order.trades.get(fill.trade_id) or Trade(trade_id=fill.trade_id)
+    known = order.trades.get(fill.trade_id)
+    is_match = fill.status is Settlement.MATCHED
     found: list[ev.Event] = []
-    is_news = known.claimed(Settlement.MATCHED, fill.venue_time, "") is not known
-    if not known.size or (fill.status is Settlement.MATCHED and is_news):
+    if (
+        known is None
+        or not known.size
+        or (is_match and _is_news(known, Settlement.MATCHED, fill.venue_time, ""))
+    ):
         found.append(
             ev.FillMatched(
+                at=meta.at,
+                actor=meta.actor,
+                source=meta.source,
+                correlation_id=order.correlation_id,
+                causation=meta.causation,
                 trade_id=fill.trade_id,
                 strategy=order.strategy,
                 market_id=order.market_id,
@@ -195,14 +203,11 @@ def _on_fill(order: Order, fill: UserFill, meta: Meta) -> list[ev.Event]:
                 price=fill.price,
                 fee=fill.fee,
                 role=fill.role,
-                venue_time=(
-                    fill.venue_time if fill.status is Settlement.MATCHED else None
-                ),
+                venue_time=fill.venue_time if is_match else None,
                 tx_hash=fill.tx_hash,
-                **about,
             )
         )
-    if fill.status is not Settlement.MATCHED:
+    if not is_match:
         seen = SettlementSeen(
             trade_id=fill.trade_id,
             status=fill.status,
@@ -225,16 +230,26 @@ def _on_settlement(order: Order, fact: SettlementSeen, meta: Meta) -> list[ev.Ev
     if fact.status is Settlement.MATCHED:
         return []  # a match is news only with its size and price
     known = order.trades.get(fact.trade_id) or Trade(trade_id=fact.trade_id)
-    if known.claimed(fact.status, fact.venue_time, fact.tx_hash) is known:
+    if not _is_news(known, fact.status, fact.venue_time, fact.tx_hash):
         return []
     return [
         _SETTLED[fact.status](
+            at=meta.at,
+            actor=meta.actor,
+            source=meta.source,
+            correlation_id=order.correlation_id,
+            causation=meta.causation,
             trade_id=fact.trade_id,
             venue_time=fact.venue_time,
             tx_hash=fact.tx_hash,
-            **_about(order, meta),
         )
     ]
+
+
+def _is_news(
+    known: Trade, settlement: Settlement, venue_time: int | None, tx_hash: str
+) -> bool:
+    return known.claimed(settlement, venue_time, tx_hash) is not known
 
 
 def _on_cancel_wanted(order: Order, fact: CancelWanted, meta: Meta) -> list[ev.Event]:

@@ -70,16 +70,18 @@ class Desk:
         return True
 
     async def record_trade(
-        self, order_id: str, fact: UserFill | SettlementSeen, meta: Meta
+        self, order: Order, fact: UserFill | SettlementSeen, meta: Meta
     ) -> bool:
-        """As `record`, for news of one trade; contradictions are raised."""
-        order = self.journal.order(order_id)
+        """As `record`, for news of one trade; contradictions are raised.
+
+        `order` is the present state, as the journal gives it.
+        """
         events = decide(order, fact, meta)
         if not events:
             return False
         matched, before = order.matched, order.trades.get(fact.trade_id)
         await self.journal.append_order(order, events)
-        after = self.journal.order(order_id)
+        after = self.journal.order(order.order_id)
         for kind, subject, detail in discrepancies(
             after, fact.trade_id, matched, before
         ):

@@ -13,6 +13,7 @@ class Following:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._journal = desk.journal
 
     async def on_fill(self, fill: UserFill, *, source: str = "stream") -> Order | None:
         """Book one trade of one of our orders; once, however often it is told.
@@ -21,7 +22,7 @@ class Following:
             The order after the fill; `None` for an orphan, which is recorded
             as a discrepancy.
         """
-        order = self._desk.journal.order_by_venue_id(fill.order_id)
+        order = self._journal.order_by_venue_id(fill.order_id)
         if order is None:
             await self._orphan(fill)
             return None
@@ -33,7 +34,7 @@ class Following:
                 {"size": str(fill.size), "price": str(fill.price)},
             )
         meta = self._desk.meta(source, causation=fill.trade_id)
-        if await self._desk.record_trade(order.order_id, fill, meta):
+        if await self._desk.record_trade(order, fill, meta):
             self._desk.log.info(
                 "order_fill",
                 order_id=order.order_id,
@@ -41,7 +42,7 @@ class Following:
                 size=fill.size,
                 price=fill.price,
             )
-        return snapshot(self._desk.journal.order(order.order_id))
+        return snapshot(self._journal.order(order.order_id))
 
     async def on_chain_confirmation(  # noqa: PLR0913
         self,
@@ -70,8 +71,9 @@ class Following:
             trade_id=trade_id, status=status, venue_time=venue_time, tx_hash=tx_hash
         )
         meta = self._desk.meta(source, causation=trade_id)
-        is_news = await self._desk.record_trade(order_id, fact, meta)
-        order = self._desk.journal.order(order_id)
+        order = self._journal.order(order_id)
+        is_news = await self._desk.record_trade(order, fact, meta)
+        order = self._journal.order(order_id)
         if is_news and status is Settlement.CONFIRMED:
             if order.status is OrderStatus.CONFIRMED:
                 self._desk.log.info("order_confirmed", order_id=order_id)
@@ -83,7 +85,7 @@ class Following:
         """Record something the venue said on its own."""
         if isinstance(seen.fact, UserFill):
             return await self.on_fill(seen.fact, source=seen.source)
-        order = self._desk.journal.order_by_venue_id(seen.venue_order_id)
+        order = self._journal.order_by_venue_id(seen.venue_order_id)
         if order is None:
             await self._desk.open_drift(
                 "unknown_order", seen.venue_order_id, {"said": type(seen.fact).__name__}
@@ -99,7 +101,7 @@ class Following:
                 source=seen.source,
             )
         await self._desk.record(order.order_id, seen.fact, self._desk.meta(seen.source))
-        return snapshot(self._desk.journal.order(order.order_id))
+        return snapshot(self._journal.order(order.order_id))
 
     async def _orphan(self, fill: UserFill) -> None:
         detail = {

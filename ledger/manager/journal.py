@@ -6,7 +6,8 @@ If a commit fails, nothing more is accepted: memory is rebuilt by a restart.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import msgspec
 
@@ -81,11 +82,9 @@ class Journal:
 
     def find_intent(self, strategy: str, key: str) -> Identity | None:
         """The identity under an order's key, however old."""
-        hashes = hashes_of(strategy, key)
-        if self._keys.may_hold(hashes):
-            return self.store.find_intent(strategy, key)
         # Noted before it is used: a key noted in vain only costs a look-up.
-        self._keys.add(hashes)
+        if self._keys.add(hashes_of(strategy, key)):
+            return self.store.find_intent(strategy, key)
         return None
 
     async def append(
@@ -96,7 +95,7 @@ class Journal:
         Raises:
             StoreFailedError: they may or may not be on disk; a restart tells.
         """
-        failed = self.failed
+        failed = self._stopped or self.writer.failed
         if failed is not None:
             raise failed
         state = self.state
@@ -113,10 +112,14 @@ class Journal:
         for listener in self.on_recorded:
             listener(events)
 
-    async def append_order(self, order: Order, events: Sequence[Event]) -> None:
-        """Record what was just decided about one order."""
+    def append_order(
+        self, order: Order, events: Sequence[Event]
+    ) -> Coroutine[Any, Any, None]:
+        """Record what was just decided about one order; as `append`."""
         stream, first = order_stream(order.order_id), order.version + 1
-        await self.append([NewEvent(stream, n, e) for n, e in enumerate(events, first)])
+        return self.append(
+            [NewEvent(stream, n, e) for n, e in enumerate(events, first)]
+        )
 
     async def append_to(
         self, stream: str, *events: Event, identity: Identity | None = None

@@ -48,33 +48,37 @@ class KeyFilter:
         """Start empty, or from what `dump` gave."""
         self._layers = _decode(data) if data else [_Layer.empty(_FIRST)]
 
-    def add(self, hashes: Hashes) -> None:
-        """Remember a pair."""
-        layer = self._layers[-1]
-        if layer.count >= layer.capacity:
-            layer = _Layer.empty(2 * layer.capacity)
-            self._layers.append(layer)
-        layer.count += 1
-        mask, bits = len(layer.bits) * 8 - 1, layer.bits
+    def add(self, hashes: Hashes) -> bool:
+        """Remember a pair.
+
+        Returns:
+            Whether it may have been here before; false is certain.
+        """
+        *full, newest = self._layers
+        if newest.count >= newest.capacity:
+            full.append(newest)
+            newest = _Layer.empty(2 * newest.capacity)
+            self._layers.append(newest)
+        if full and any(_may_hold(layer, hashes) for layer in full):
+            return True
+        mask, bits, is_new = len(newest.bits) * 8 - 1, newest.bits, False
         for number in hashes:
             place = number & mask
-            bits[place >> 3] |= 1 << (place & 7)
-
-    def may_hold(self, hashes: Hashes) -> bool:
-        """Whether the pair may have been added; false is certain."""
-        for layer in self._layers:
-            mask, bits = len(layer.bits) * 8 - 1, layer.bits
-            for number in hashes:
-                place = number & mask
-                if not bits[place >> 3] >> (place & 7) & 1:
-                    break
-            else:
-                return True
-        return False
+            index, bit = place >> 3, 1 << (place & 7)
+            if not bits[index] & bit:
+                bits[index] |= bit
+                is_new = True
+        newest.count += is_new
+        return not is_new
 
     def dump(self) -> bytes:
         """Encode for a checkpoint."""
         return _encode(self._layers)
+
+
+def _may_hold(layer: _Layer, hashes: Hashes) -> bool:
+    mask, bits = len(layer.bits) * 8 - 1, layer.bits
+    return all(bits[(n & mask) >> 3] >> (n & mask & 7) & 1 for n in hashes)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

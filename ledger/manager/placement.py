@@ -3,7 +3,6 @@
 import asyncio
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
@@ -67,6 +66,7 @@ class Placement:
         self._books = books
         self._risk = risk
         self._slippage = slippage
+        self._journal = desk.journal
         self._state = desk.journal.state
         self._ids = OrderIds(desk.rng)
         self._placing: dict[tuple[str, str], _Placing] = {}
@@ -92,7 +92,7 @@ class Placement:
         # that attempt recorded nothing, makes its own.
         while (earlier := self._placing.get(key)) is not None:
             await earlier.finished()
-        known = self._desk.journal.find_intent(*key)
+        known = self._journal.find_intent(*key)
         if known is not None:
             return self._same_as_stored(fingerprint, known)
         placing = self._placing[key] = _Placing(fingerprint)
@@ -228,46 +228,19 @@ class Placement:
         evidence: dict[str, str],
         fingerprint: str,
     ) -> None:
-        stream = ev.order_stream(order_id)
-        batch: list[ev.Event] = [request]
-        common: dict[str, Any] = {
-            "at": request.at,
-            "correlation_id": request.correlation_id,
-        }
+        stream, venue_id = ev.order_stream(order_id), prepared.venue_order_id
+        batch = [NewEvent(stream, 1, request)]
         if verdict.adjusted_size is not None:
-            batch.append(
-                ev.OrderResized(
-                    size=verdict.adjusted_size,
-                    requested_size=request.size,
-                    code=verdict.code,
-                    text=verdict.reason,
-                    **common,
-                )
-            )
-        batch.append(
-            ev.OrderPrepared(
-                venue_order_id=prepared.venue_order_id,
-                size=prepared.size,
-                maker_amount=prepared.maker_amount,
-                taker_amount=prepared.taker_amount,
-                signed_order=prepared.signed_order,
-                evidence=evidence,
-                **common,
-            )
+            batch.append(NewEvent(stream, 2, _resized(request, verdict)))
+        signed = _prepared(request, prepared, evidence)
+        batch.append(NewEvent(stream, len(batch) + 1, signed))
+        identity = Identity(
+            request.strategy, request.idempotency_key, fingerprint, order_id, venue_id
         )
         # From here on a cancel waits for the post's answer.
         self._desk.posting[order_id] = []
         try:
-            await self._desk.journal.append(
-                [NewEvent(stream, n, event) for n, event in enumerate(batch, 1)],
-                Identity(
-                    request.strategy,
-                    request.idempotency_key,
-                    fingerprint,
-                    order_id,
-                    prepared.venue_order_id,
-                ),
-            )
+            await self._journal.append(batch, identity)
         except BaseException:
             self._desk.posted(order_id)
             raise
@@ -313,7 +286,7 @@ class Placement:
         finally:
             self._desk.posted(order_id)
         self._report_post(order_id, answer)
-        return result_of(snapshot(self._desk.journal.order(order_id)), answer)
+        return result_of(snapshot(self._journal.order(order_id)), answer)
 
     async def _answer(
         self, prepared: PreparedOrder, requested_at: datetime
@@ -323,19 +296,16 @@ class Placement:
             answer = await self._desk.executor.submit(prepared)
         else:
             answer = await self._submit_in_time(prepared, requested_at)
-        attempt = 0
+        config, attempt = self._desk.config, 0
         while (
             answer.outcome is PostOutcome.NOT_PROCESSED
-            and attempt < self._desk.config.max_retry_attempts
+            and attempt < config.max_retry_attempts
         ):
-            delay_ms = self._desk.config.retry_base_delay_ms * 2**attempt
+            delay_ms = config.retry_base_delay_ms * 2**attempt
             delay_ms = max(answer.retry_after_ms, delay_ms)
-            jitter = self._desk.rng.randint(0, self._desk.config.retry_base_delay_ms)
+            jitter = self._desk.rng.randint(0, config.retry_base_delay_ms)
             attempt += 1
-            if (
-                self._age_ms(requested_at) + delay_ms
-                > self._desk.config.order_timeout_ms
-            ):
+            if self._age_ms(requested_at) + delay_ms > config.order_timeout_ms:
                 break
             self._desk.metrics.count("post_retries")
             await self._desk.clock.sleep((delay_ms + jitter) / 1000)
@@ -401,6 +371,33 @@ def _requested(
         max_slippage_bps=intent.max_slippage_bps,
         fee_rate=market.fee_rate,
         note=intent.note,
+    )
+
+
+def _resized(request: ev.OrderRequested, verdict: RiskDecision) -> ev.OrderResized:
+    assert verdict.adjusted_size is not None
+    return ev.OrderResized(
+        at=request.at,
+        correlation_id=request.correlation_id,
+        size=verdict.adjusted_size,
+        requested_size=request.size,
+        code=verdict.code,
+        text=verdict.reason,
+    )
+
+
+def _prepared(
+    request: ev.OrderRequested, prepared: PreparedOrder, evidence: dict[str, str]
+) -> ev.OrderPrepared:
+    return ev.OrderPrepared(
+        at=request.at,
+        correlation_id=request.correlation_id,
+        venue_order_id=prepared.venue_order_id,
+        size=prepared.size,
+        maker_amount=prepared.maker_amount,
+        taker_amount=prepared.taker_amount,
+        signed_order=prepared.signed_order,
+        evidence=evidence,
     )
 
 

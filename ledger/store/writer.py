@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from threading import Thread
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from ledger.errors import StoreError, StoreFailedError
 from ledger.store.store import AppendRequest
@@ -21,13 +21,9 @@ class Appends(Protocol):
         ...
 
 
-class _Waiting(NamedTuple):
-    request: AppendRequest
-    future: asyncio.Future[None]
-
-
 _Outcome = Exception | None
-_Batch = list[_Waiting]
+_Batch = list[tuple[AppendRequest, asyncio.Future[None]]]
+"""Requests, and who waits for each."""
 
 
 class GroupCommit:
@@ -89,7 +85,7 @@ class GroupCommit:
         if self._is_closed or self.failed is not None:
             future.set_exception(self.failed or StoreError("the writer is closed"))
             return future
-        self._waiting.append(_Waiting(request, future))
+        self._waiting.append((request, future))
         if not self._is_busy:
             self._is_busy = True
             # Not at once: whoever else runs in this round joins the group.
@@ -136,10 +132,7 @@ class GroupCommit:
         batch: _Batch,
         outcomes: Sequence[_Outcome],
     ) -> None:
-        recorded = []
-        for (request, future), error in zip(batch, outcomes, strict=True):
-            if error is None:
-                recorded.append(request)
+        for (_, future), error in zip(batch, outcomes, strict=True):
             _resolve(future, error)
             if isinstance(error, StoreFailedError):
                 self._fail(error)
@@ -148,8 +141,11 @@ class GroupCommit:
         else:
             self._is_busy = False
             self._release_idle_waiters()
-        if recorded and self._on_committed is not None:
-            self._on_committed(recorded)
+        if self._on_committed is not None:
+            pairs = zip(batch, outcomes, strict=True)
+            recorded = [request for (request, _), error in pairs if error is None]
+            if recorded:
+                self._on_committed(recorded)
 
     def _fail(self, error: StoreFailedError) -> None:
         if self.failed is not None:
@@ -179,7 +175,7 @@ def _resolve(future: asyncio.Future[None], error: _Outcome) -> None:
 
 def _commit(store: Appends, batch: _Batch) -> list[_Outcome]:
     """Record a group; if one request spoils it, each has its own commit."""
-    requests = [waiting.request for waiting in batch]
+    requests = [request for request, _ in batch]
     try:
         store.append(requests)
     except StoreFailedError as error:
