@@ -38,6 +38,7 @@ PLACES = "must have at most 6 decimal places"
 FLOAT = "must be a decimal number as text, not float"
 PLAIN = "must be a plain decimal number such as 0.45"
 LONG = "must be a decimal number of at most 32 characters"
+EXACT = "must be a Decimal of at most 6 places"
 ABOVE_0 = "must be above 0 and below 10^12"
 ZONE = "Input should have timezone info"
 
@@ -387,6 +388,27 @@ class TestUserFill:
         """A garbled frame must never book a position."""
         with pytest.raises(InvalidInputError) as caught:
             UserFill.parse(FILL | changes)
+        assert (caught.value.field, caught.value.reason) == (field, reason)
+
+    @pytest.mark.parametrize(
+        ("changes", "field", "reason"),
+        [
+            bad("float", "size", FLOAT, size=40.0),
+            bad("NaN", "price", "must be a finite number", price=D("NaN")),
+            bad("price 1", "price", OUTSIDE, price=D("1")),
+            bad("7 places", "fee", PLACES, fee=D("0.0000001")),
+            bad("text", "size", EXACT, size="40"),
+            bad("int", "size", EXACT, size=40),
+            bad("zeros behind", "price", EXACT, price=D("0.4500000")),
+        ],
+    )
+    def test_the_constructor_lets_no_inexact_number_through(
+        self, changes: dict[str, Any], field: str, reason: str
+    ) -> None:
+        """An executor's slip must not put a float into the log."""
+        exact = FILL | {"size": D("40"), "price": D("0.45")}
+        with pytest.raises(InvalidInputError) as caught:
+            UserFill(**(exact | changes))
         assert (caught.value.field, caught.value.reason) == (field, reason)
 
 
