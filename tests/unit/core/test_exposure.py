@@ -16,6 +16,7 @@ from ledger.decide import (
 )
 from ledger.exposure import NOTHING, Exposure, Reservation, reservation_of
 from ledger.intent import OrderIntent
+from ledger.position import PositionKey
 from ledger.risk import ScopeUsage
 from ledger.values import Outcome, Role, Side, TradingMode
 from tests.unit.core.accounts import Account, picture
@@ -28,6 +29,7 @@ from tests.unit.core.stories import (
     ended,
     fill,
     given,
+    requested,
     voided,
 )
 
@@ -73,6 +75,32 @@ def test_an_unknown_outcome_is_held_back_in_full() -> None:
         D("40"), D("100"), D("0")
     )
     assert reservation_of(given(REFUSED).order) == NOTHING
+
+
+def test_a_void_fill_frees_no_room_to_rest_again() -> None:
+    """30 of 100 matched and void: 70 may still match, before and after the next."""
+    account = Account()
+    account.ask("o1")
+    account.learn("o1", LIVE, fill("t1", "30"), voided("t1"), fill("t2", "10"))
+    line = account.state.holding(PositionKey("alpha", "0xmarket", Outcome.YES))
+    assert line.open_buys == 60
+    assert account.state.reserved_cash == 24
+
+
+def test_an_order_holds_back_what_was_signed() -> None:
+    """Signing may round the size down: the rest can never match."""
+    account = Account()
+    account.ask("o1")
+    signed = ev.OrderPrepared(
+        at=START,
+        venue_order_id="0xo2",
+        size=D("99.99"),
+        maker_amount=1,
+        taker_amount=1,
+        signed_order="{}",
+    )
+    account.record("order-o2", requested(size=D("99.995")), signed)
+    assert account.state.reserved_cash == D("79.996")
 
 
 @pytest.mark.parametrize("scope", SCOPES)
