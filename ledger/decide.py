@@ -19,6 +19,9 @@ from ledger.intent import UserFill
 from ledger.order import END_RANK, Order, Trade
 from ledger.values import EndReason, Phase, Settlement
 
+_MOST_TEXT: Final = 500
+"""Characters kept of what a venue or a caller says."""
+
 
 class Meta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Who says it, on whose word, when: copied into every event."""
@@ -113,6 +116,10 @@ class TradesSwept(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A complete trade sweep found nothing of this order beyond what is known."""
 
 
+class PostAgain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The stored bytes are about to be posted again."""
+
+
 class GiveUp(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Conclude from absence that the venue never had the order.
 
@@ -143,6 +150,11 @@ def decide(order: Order, fact: object, meta: Meta) -> list[ev.Event]:
     return _DECIDE[type(fact)](order, fact, meta)
 
 
+def clean(text: str) -> str:
+    """Text from outside as it can be stored: valid, and of bounded length."""
+    return text[:_MOST_TEXT].encode("utf-8", "replace").decode()
+
+
 def _about(order: Order, meta: Meta) -> dict[str, Any]:
     return {
         "at": meta.at,
@@ -164,16 +176,21 @@ def _on_post(  # noqa: PLR0911 - one row per answer
             return [ev.OrderPlaced(**about)]
         case PostOutcome.DELAYED:
             return [] if order.is_placed else [ev.OrderPlaced(delayed=True, **about)]
+        case PostOutcome.NOT_PROCESSED if order.is_outcome_unknown:
+            return []  # an earlier post may still have reached the venue
         case PostOutcome.REFUSED | PostOutcome.NOT_PROCESSED:
             if order.refusal is not None:
                 return []
-            return [ev.OrderRejected(code=fact.code, text=fact.text, **about)]
+            return [ev.OrderRejected(code=fact.code, text=clean(fact.text), **about)]
         case PostOutcome.KILLED:
             return _ended(order, EndReason.KILLED, fact.text, None, about)
         case PostOutcome.UNKNOWN:
-            if order.is_outcome_unknown or order.is_proven or order.is_never_placed:
+            if order.is_outcome_unknown or order.is_accepted or order.is_never_placed:
                 return []
-            return [ev.OrderOutcomeUnknown(reason=fact.text or "unknown", **about)]
+            if order.ended is not None:
+                return []
+            reason = clean(fact.text) or "unknown"
+            return [ev.OrderOutcomeUnknown(reason=reason, **about)]
         case never:  # pragma: no cover
             assert_never(never)
 
@@ -258,7 +275,8 @@ def _on_cancel_wanted(order: Order, fact: CancelWanted, meta: Meta) -> list[ev.E
         raise CommandRefusedError(msg)
     if order.is_cancel_requested:
         return []
-    return [ev.OrderCancelRequested(reason=fact.reason, **_about(order, meta))]
+    reason = clean(fact.reason)
+    return [ev.OrderCancelRequested(reason=reason, **_about(order, meta))]
 
 
 def _on_cancel_answer(order: Order, fact: CancelAnswered, meta: Meta) -> list[ev.Event]:
@@ -267,9 +285,10 @@ def _on_cancel_answer(order: Order, fact: CancelAnswered, meta: Meta) -> list[ev
         case CancelOutcome.CANCELED:
             return _ended(order, EndReason.CANCELLED, fact.text, None, about)
         case CancelOutcome.NOT_CANCELED:
-            if not order.is_cancel_requested:
+            # Of an order that is not proven it says nothing: the wish stays.
+            if not order.is_cancel_requested or not order.is_accepted:
                 return []
-            return [ev.OrderCancelRefused(text=fact.text, **about)]
+            return [ev.OrderCancelRefused(text=clean(fact.text), **about)]
         case CancelOutcome.UNKNOWN:
             return []
         case never:  # pragma: no cover
@@ -292,7 +311,9 @@ def _ended(
     if order.ended is not None and END_RANK[order.ended] >= END_RANK[reason]:
         return []
     return [
-        ev.OrderCancelled(reason=reason, text=text, size_matched=size_matched, **about)
+        ev.OrderCancelled(
+            reason=reason, text=clean(text), size_matched=size_matched, **about
+        )
     ]
 
 
@@ -311,13 +332,20 @@ def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
             assert_never(never)
 
 
+def _on_post_again(order: Order, _: PostAgain, meta: Meta) -> list[ev.Event]:
+    if order.is_proven or order.is_never_placed:
+        msg = f"order {order.order_id} is proven: {order.status}"
+        raise EvidenceMissingError(msg)
+    return [ev.OrderReposted(**_about(order, meta))]
+
+
 def _on_sweep(order: Order, _: TradesSwept, meta: Meta) -> list[ev.Event]:
     return _probe(order, "sweep", _about(order, meta))
 
 
 def _probe(order: Order, probe: str, about: dict[str, Any]) -> list[ev.Event]:
-    known = order.is_proven or order.is_never_placed
-    if known or (probe, about["at"]) in order.probes:
+    ended = order.ended is not None or order.is_never_placed
+    if order.is_accepted or ended or (probe, about["at"]) in order.probes:
         return []
     return [ev.OrderProbed(probe=probe, **about)]
 
@@ -361,6 +389,7 @@ _DECIDE: Final[dict[type[object], Callable[[Order, Any, Meta], list[ev.Event]]]]
     OrderEnded: _on_ended,
     LookedUp: _on_lookup,
     TradesSwept: _on_sweep,
+    PostAgain: _on_post_again,
     GiveUp: _on_give_up,
     DustSeen: _on_dust,
 }

@@ -162,6 +162,15 @@ class OrderOutcomeUnknown(OrderEvent, frozen=True, kw_only=True, gc=False):
     reason: str
 
 
+class OrderReposted(OrderEvent, frozen=True, kw_only=True, gc=False):
+    """The stored bytes go out again: nobody who was asked had the order.
+
+    Earlier probes prove nothing about this post.
+    """
+
+    TOPIC: ClassVar[str] = "order.reposted.v1"
+
+
 class OrderProbed(OrderEvent, frozen=True, kw_only=True, gc=False):
     """An answered question about an unproven order found nothing.
 

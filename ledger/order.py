@@ -187,12 +187,16 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def is_proven(self) -> bool:
-        """Whether the venue said anything definite: accepted, refused or ended."""
+        """Whether the venue said anything definite: accepted, refused or ended.
+
+        A refusal speaks of one post; while another one's outcome is unknown, it
+        proves nothing of the order.
+        """
         return (
             self.is_placed
             or self.matched > ZERO
-            or self.refusal is not None
             or self.ended is not None
+            or (self.refusal is not None and not self.is_outcome_unknown)
         )
 
     @property
@@ -204,7 +208,7 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
             return self.ended
         if self.is_placed or self.matched > ZERO:
             return None
-        if self.refusal is not None:
+        if self.refusal is not None and not self.is_outcome_unknown:
             return EndReason.REJECTED
         return EndReason.NEVER_PLACED if self.is_never_placed else None
 
@@ -357,11 +361,16 @@ def _prepared(order: Order, event: ev.OrderPrepared) -> None:
 
 
 def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> None:
-    order.is_outcome_unknown = not (order.is_proven or order.is_never_placed)
+    ended = order.ended is not None or order.is_never_placed
+    order.is_outcome_unknown = not (order.is_accepted or ended)
+
+
+def _reposted(order: Order, _: ev.OrderReposted) -> None:
+    order.probes = ()
 
 
 def _probed(order: Order, event: ev.OrderProbed) -> None:
-    if not order.is_proven:
+    if not order.is_accepted and order.ended is None:
         # A set: two witnesses may report one probe, in either order.
         order.probes = tuple(sorted({*order.probes, (event.probe, event.at)}))
 
@@ -375,7 +384,6 @@ def _placed(order: Order, event: ev.OrderPlaced) -> None:
 
 def _rejected(order: Order, event: ev.OrderRejected) -> None:
     order.refusal = Refusal("venue", event.code, event.text)
-    _proven(order)
 
 
 def _proven(order: Order) -> None:
@@ -482,6 +490,7 @@ _ADVANCE: Final[dict[type[ev.Event], Callable[[Order, Any], None]]] = {
     ev.OrderResized: _resized,
     ev.OrderPrepared: _prepared,
     ev.OrderOutcomeUnknown: _outcome_unknown,
+    ev.OrderReposted: _reposted,
     ev.OrderProbed: _probed,
     ev.OrderPlaced: _placed,
     ev.OrderRejected: _rejected,

@@ -83,9 +83,25 @@ class LedgerState:
     """Applies events one by one; implements the risk check's `ExposureView`."""
 
     def __init__(
-        self, account: str, load_order: LoadOrder, *, tracks_exposure: bool = True
+        self,
+        account: str,
+        load_order: LoadOrder,
+        *,
+        tracks_exposure: bool = True,
+        durable: Callable[[], int] | None = None,
     ) -> None:
+        """Start empty.
+
+        Args:
+            account: Whose state it is.
+            load_order: Reads an order back that has left memory.
+            tracks_exposure: Whether scopes and reservations are counted.
+            durable: The last position on disk, where events are applied before
+                they are; all of them are, if absent.
+        """
         self.account = account
+        self._durable = durable
+        self._closed_at: dict[str, int] = {}
         self.position = 0
         self.mode = TradingMode.NORMAL
         self.cash = ZERO
@@ -161,6 +177,7 @@ class LedgerState:
     def _reopened(self, order_id: str, version: int) -> Order:
         """Bring a closed order back: something is said of it after its end."""
         order = self.closed.pop(order_id, None)
+        self._closed_at.pop(order_id, None)
         if order is None:
             order = self._load_order(order_id, version)
         self.orders[order_id] = order
@@ -174,8 +191,12 @@ class LedgerState:
         self.orders.pop(order_id, None)
         self.by_venue_id.pop(order.venue_order_id, None)
         self.closed[order_id] = order
-        if len(self.closed) > _KEEP_CLOSED:
-            self.closed.popitem(last=False)
+        self._closed_at[order_id] = self.position
+        while len(self.closed) > _KEEP_CLOSED:
+            oldest = next(iter(self.closed))
+            if self._durable is not None and self._closed_at[oldest] > self._durable():
+                return  # its last word could not be read back from disk yet
+            del self.closed[oldest], self._closed_at[oldest]
 
     def _holding_of(self, order: Order) -> Holding:
         # A plain tuple equals the key, and is made in a fraction of its time.

@@ -45,6 +45,7 @@ class Cancellation:
         except UnknownOrderError as error:
             return failure(error)
         except CommandRefusedError as error:
+            await self._desk.journal.durable()
             return failure(error, snapshot(self._desk.journal.order(order_id)))
         if await self._desk.post_answered(order_id):
             order = self._desk.journal.order(order_id)
@@ -70,13 +71,17 @@ class Cancellation:
         return OrderResult(success=False, order=order, error=error)
 
     async def _ask_cancel(self, venue_order_id: str) -> CancelAnswered:
-        if self._desk.executor.is_inline:
-            return await self._desk.executor.cancel(venue_order_id)
         try:
+            if self._desk.executor.is_inline:
+                return await self._desk.executor.cancel(venue_order_id)
             async with asyncio.timeout(self._desk.config.cancel_timeout_ms / 1000):
                 return await self._desk.executor.cancel(venue_order_id)
         except TimeoutError:
             return CancelAnswered(outcome=CancelOutcome.UNKNOWN, text="timeout")
+        except Exception as error:  # no failure of ours says what the venue did
+            self._desk.log.exception("cancel_failed", venue_order_id=venue_order_id)
+            text = type(error).__name__
+            return CancelAnswered(outcome=CancelOutcome.UNKNOWN, text=text)
 
     async def cancel_all(
         self,

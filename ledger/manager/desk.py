@@ -65,6 +65,7 @@ class Desk:
         order = self.journal.order(order_id)
         events = decide(order, fact, meta)
         if not events:
+            await self.journal.durable()  # what is known may be on its way only
             return False
         await self.journal.append_order(order, events)
         return True
@@ -78,6 +79,7 @@ class Desk:
         """
         events = decide(order, fact, meta)
         if not events:
+            await self.journal.durable()
             return False
         matched, before = order.matched, order.trades.get(fact.trade_id)
         await self.journal.append_order(order, events)

@@ -33,6 +33,7 @@ class Following:
                 f"{fill.trade_id}/{order.order_id}",
                 {"size": str(fill.size), "price": str(fill.price)},
             )
+            order = self._journal.order(order.order_id)
         meta = self._desk.meta(source, causation=fill.trade_id)
         if await self._desk.record_trade(order, fill, meta):
             self._desk.log.info(

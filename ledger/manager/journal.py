@@ -12,8 +12,6 @@ from typing import Any
 import msgspec
 
 from ledger.errors import (
-    ConcurrentWriteError,
-    DuplicateKeyError,
     IntegrityError,
     StoreFailedError,
     UnknownOrderError,
@@ -47,8 +45,12 @@ class Journal:
         checkpoint_every: int = 10_000,
     ) -> None:
         self.store = store
-        self.state = LedgerState(account, self.load_order_before)
-        self.writer = GroupCommit(store, threaded=threaded)
+        self.state = LedgerState(
+            account, self.load_order_before, durable=lambda: store.head
+        )
+        self.writer = GroupCommit(
+            store, threaded=threaded, on_committed=self._tell_listeners
+        )
         self._threaded = threaded
         self._stopped: StoreFailedError | None = None
         self._keys = KeyFilter()
@@ -103,14 +105,32 @@ class Journal:
             state.apply(stream, version, event)
         try:
             await self.writer.append(AppendRequest(events, identity))
-        except (ConcurrentWriteError, DuplicateKeyError) as error:
+        except StoreFailedError:
+            raise
+        except Exception as error:
             # Memory holds what the log does not: only a restart puts it right.
             self._stopped = StoreFailedError(f"memory and log differ: {error}")
             raise self._stopped from error
         if state.position - self._checkpointed_at >= self._checkpoint_every:
             await self.checkpoint()
+
+    def _tell_listeners(self, requests: Sequence[AppendRequest]) -> None:
         for listener in self.on_recorded:
-            listener(events)
+            for request in requests:
+                if request.events:
+                    listener(request.events)
+
+    async def durable(self) -> None:
+        """Wait until everything that memory shows is on disk.
+
+        Raises:
+            StoreFailedError: it is not, and memory may not be believed.
+        """
+        failed = self._stopped or self.writer.failed
+        if failed is not None:
+            raise failed
+        if self.store.head < self.state.position:
+            await self.writer.append(AppendRequest((), None))
 
     def append_order(
         self, order: Order, events: Sequence[Event]

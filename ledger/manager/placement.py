@@ -25,7 +25,7 @@ from ledger.order import snapshot
 from ledger.recorded import Identity, NewEvent
 from ledger.risk import RiskDecision, RiskManager
 from ledger.slippage import INSUFFICIENT_LIQUIDITY, SlippageGuard, SlippageResult
-from ledger.values import ZERO, text_of
+from ledger.values import ZERO, Side, TradingMode, text_of
 from ledger.venue import PlacementRequest, PreparedOrder
 
 
@@ -86,6 +86,9 @@ class Placement:
             StoreFailedError: the log takes no more; nothing was sent, or what
                 was sent will be found again by its id after a restart.
         """
+        failed = self._journal.failed
+        if failed is not None:
+            raise failed  # memory may hold what the log does not
         fingerprint = intent.fingerprint()
         key = (intent.strategy, intent.idempotency_key)
         # One at a time per key: whoever waited finds what was stored, or, if
@@ -94,6 +97,7 @@ class Placement:
             await earlier.finished()
         known = self._journal.find_intent(*key)
         if known is not None:
+            await self._journal.durable()
             return self._same_as_stored(fingerprint, known)
         placing = self._placing[key] = _Placing(fingerprint)
         try:
@@ -148,6 +152,10 @@ class Placement:
         except (VenueRejectedError, PreparationError) as error:
             by = "venue" if isinstance(error, VenueRejectedError) else "preparation"
             return await self._refuse(order_id, request, by, error.code, str(error), {})
+        stop = self._stopped_meanwhile(intent)
+        if stop:
+            text = f"the ledger became {stop} while the order was prepared"
+            return await self._refuse(order_id, request, "risk", stop, text, {})
         await self._record_prepared(
             order_id, request, verdict, prepared, evidence, fingerprint
         )
@@ -219,6 +227,15 @@ class Placement:
         with self._state.hold(intent, size, market.fee_rate):
             return await self._desk.executor.prepare(request)
 
+    def _stopped_meanwhile(self, intent: OrderIntent) -> str:
+        """Why an order that was decided on may not go out any more, if so."""
+        mode = self._state.mode
+        if mode is TradingMode.NORMAL:
+            return ""
+        if mode is TradingMode.REDUCE_ONLY and intent.side is Side.SELL:
+            return ""
+        return str(mode)
+
     async def _record_prepared(  # noqa: PLR0913, PLR0917
         self,
         order_id: str,
@@ -281,7 +298,7 @@ class Placement:
         """Post the stored bytes, record the answer, let waiting cancels go on."""
         self._desk.posting.setdefault(order_id, [])
         try:
-            answer = await self._answer(prepared, requested_at)
+            answer = await self._answer(order_id, prepared, requested_at)
             await self._desk.record(order_id, answer, self._desk.meta("post"))
         finally:
             self._desk.posted(order_id)
@@ -289,13 +306,10 @@ class Placement:
         return result_of(snapshot(self._journal.order(order_id)), answer)
 
     async def _answer(
-        self, prepared: PreparedOrder, requested_at: datetime
+        self, order_id: str, prepared: PreparedOrder, requested_at: datetime
     ) -> PostAnswered:
         """Post until the answer is something else than "not processed"."""
-        if self._desk.executor.is_inline:
-            answer = await self._desk.executor.submit(prepared)
-        else:
-            answer = await self._submit_in_time(prepared, requested_at)
+        answer = await self._submit(prepared, requested_at)
         config, attempt = self._desk.config, 0
         while (
             answer.outcome is PostOutcome.NOT_PROCESSED
@@ -309,8 +323,24 @@ class Placement:
                 break
             self._desk.metrics.count("post_retries")
             await self._desk.clock.sleep((delay_ms + jitter) / 1000)
-            answer = await self._submit_in_time(prepared, requested_at)
+            order = self._journal.order(order_id)
+            if order.is_cancel_requested or self._state.mode is TradingMode.HALTED:
+                break  # nobody wants it any more, and it was not processed
+            answer = await self._submit(prepared, requested_at)
         return answer
+
+    async def _submit(
+        self, prepared: PreparedOrder, requested_at: datetime
+    ) -> PostAnswered:
+        """Post once; whatever goes wrong on the way leaves the outcome unknown."""
+        try:
+            if self._desk.executor.is_inline:
+                return await self._desk.executor.submit(prepared)
+            return await self._submit_in_time(prepared, requested_at)
+        except Exception as error:  # no failure of ours says what the venue did
+            self._desk.log.exception("post_failed")
+            text = type(error).__name__
+            return PostAnswered(outcome=PostOutcome.UNKNOWN, text=text)
 
     async def _submit_in_time(
         self, prepared: PreparedOrder, requested_at: datetime

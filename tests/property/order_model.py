@@ -83,8 +83,10 @@ def _label(
         return True, "CANCELLED"
     if is_matched or any(map(_is_acceptance, facts)):
         return False, "PLACED"
-    refusals = (isinstance(f, PostAnswered) and f.outcome == "refused" for f in facts)
-    return (True, "REJECTED") if any(refusals) else (False, "PENDING")
+    answers = {f.outcome for f in facts if isinstance(f, PostAnswered)}
+    # A refusal speaks of one post only: beside an unknown one it proves nothing.
+    is_refused = PostOutcome.REFUSED in answers and PostOutcome.UNKNOWN not in answers
+    return (True, "REJECTED") if is_refused else (False, "PENDING")
 
 
 def _is_acceptance(fact: object) -> bool:

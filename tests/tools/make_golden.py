@@ -134,6 +134,7 @@ def _orders(times: _Times) -> list[list[e.Event]]:
             _prepared(unknown, times),
             e.OrderOutcomeUnknown(at=at(), source="post", reason="timeout"),
             e.OrderProbed(at=at(), source="lookup", probe="lookup"),
+            e.OrderReposted(at=at(), source="inferred"),
             e.OrderNeverPlaced(at=at(), probes=("lookup at 12:00", "sweep at 12:01")),
         ],
         [

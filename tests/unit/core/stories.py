@@ -33,6 +33,7 @@ Facts = tuple[object, ...]
 LIVE = PostAnswered(outcome=PostOutcome.LIVE)
 DELAYED = PostAnswered(outcome=PostOutcome.DELAYED)
 REFUSED = PostAnswered(outcome=PostOutcome.REFUSED, code="balance", text="no money")
+NOT_PROCESSED = PostAnswered(outcome=PostOutcome.NOT_PROCESSED, code="restarting")
 UNKNOWN = PostAnswered(outcome=PostOutcome.UNKNOWN, text="timeout")
 
 

@@ -18,6 +18,7 @@ from ledger.decide import (
     LookupFound,
     Meta,
     OrderEnded,
+    PostAgain,
     PostAnswered,
     PostOutcome,
     SettlementSeen,
@@ -30,6 +31,7 @@ from ledger.values import EndReason, OrderStatus, Outcome, Role, Settlement, Sid
 from tests.unit.core.stories import (
     DELAYED,
     LIVE,
+    NOT_PROCESSED,
     REFUSED,
     START,
     UNKNOWN,
@@ -135,7 +137,7 @@ class TestPost:
             (KILLED, KILLED),
             (UNKNOWN, UNKNOWN),
             (LIVE, UNKNOWN),
-            (REFUSED, UNKNOWN),
+            (UNKNOWN, NOT_PROCESSED),
             (KILLED, UNKNOWN),
             (fill("t1", "1"), UNKNOWN),
         ],
@@ -385,7 +387,7 @@ class TestLookup:
         assert story.when(probe).news == []
         assert story.wait(1).when(probe).topics == ["order.probed"]
 
-    @pytest.mark.parametrize("fact", [LIVE, REFUSED, ended(), fill("t1", "1")])
+    @pytest.mark.parametrize("fact", [LIVE, ended(), fill("t1", "1")])
     def test_a_proven_order_needs_no_probes(self, fact: object) -> None:
         """Evidence clears them, and later ones say nothing."""
         assert given(NOTHING, fact).order.probes == ()
@@ -455,7 +457,7 @@ class TestGiveUp:
 
     @pytest.mark.parametrize(
         ("fact", "status"),
-        [(LIVE, "PLACED"), (REFUSED, "REJECTED"), (ended(), "CANCELLED")],
+        [(LIVE, "PLACED"), (ended(), "CANCELLED")],
     )
     def test_a_proven_order_cannot_be_given_up(self, fact: object, status: str) -> None:
         """Absence loses against any word of the venue."""
@@ -463,6 +465,13 @@ class TestGiveUp:
             EvidenceMissingError, match=f"^order o1 is proven: {status}$"
         ):
             probed(Probes()).when(fact, GiveUp())
+
+    def test_a_proven_order_is_not_posted_again(self) -> None:
+        """Its bytes have arrived, whatever became of them."""
+        for fact in (LIVE, ended(), fill("t1", "1")):
+            with pytest.raises(EvidenceMissingError, match="is proven"):
+                given(fact, PostAgain())
+        assert given(UNKNOWN, PostAgain()).topics == ["order.reposted"]
 
     def test_a_settlement_without_its_trade_forbids_giving_up(self) -> None:
         """A trade of this order exists, though its size is not known yet."""

@@ -46,6 +46,7 @@ ONE_OF_EACH: list[ev.Event] = [
     prepared(D("100")),
     ev.OrderOutcomeUnknown(at=START, reason="timeout"),
     ev.OrderProbed(at=START, probe="lookup"),
+    ev.OrderReposted(at=START),
     ev.OrderPlaced(at=START, delayed=True),
     ev.OrderRejected(at=START, code="balance", text="no money"),
     FILL,

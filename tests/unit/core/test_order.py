@@ -154,7 +154,25 @@ class TestPhase:
         assert story.status == "PARTIAL_FILL"
         assert story.order.remaining == D("90")
 
-    @pytest.mark.parametrize("fact", [LIVE, REFUSED, fill("t1", "1"), ended()])
+    def test_a_refused_second_post_says_nothing_of_the_first(self) -> None:
+        """The first one may be filling while the second is turned away."""
+        for facts in ((UNKNOWN, REFUSED), (REFUSED, UNKNOWN)):
+            story = given(*facts)
+            assert story.status == "PENDING"
+            assert story.order.resting == D("100")
+            assert story.order.refusal is not None
+            assert story.order.is_outcome_unknown
+            story.record(ev.OrderNeverPlaced(at=START, probes=()))
+            assert story.status == "REJECTED"
+
+    def test_a_repost_makes_earlier_probes_worthless(self) -> None:
+        """What was not there before it was sent may be there now."""
+        probe = ev.OrderProbed(at=START, probe="sweep")
+        story = given(UNKNOWN, probe).record(ev.OrderReposted(at=START))
+        assert story.order.probes == ()
+        assert story.order.is_outcome_unknown
+
+    @pytest.mark.parametrize("fact", [LIVE, fill("t1", "1"), ended()])
     def test_anything_definite_ends_the_uncertainty(self, fact: object) -> None:
         """An unknown outcome holds back the strategy's money."""
         unknown = ev.OrderOutcomeUnknown(at=START, reason="late")
