@@ -185,9 +185,7 @@ def _on_post(  # noqa: PLR0911 - one row per answer
         case PostOutcome.KILLED:
             return _ended(order, EndReason.KILLED, fact.text, None, about)
         case PostOutcome.UNKNOWN:
-            if order.is_outcome_unknown or order.is_accepted or order.is_never_placed:
-                return []
-            if order.ended is not None:
+            if order.is_outcome_unknown or order.is_answered:
                 return []
             reason = clean(fact.text) or "unknown"
             return [ev.OrderOutcomeUnknown(reason=reason, **about)]
@@ -344,8 +342,7 @@ def _on_sweep(order: Order, _: TradesSwept, meta: Meta) -> list[ev.Event]:
 
 
 def _probe(order: Order, probe: str, about: dict[str, Any]) -> list[ev.Event]:
-    ended = order.ended is not None or order.is_never_placed
-    if order.is_accepted or ended or (probe, about["at"]) in order.probes:
+    if order.is_answered or (probe, about["at"]) in order.probes:
         return []
     return [ev.OrderProbed(probe=probe, **about)]
 

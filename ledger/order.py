@@ -186,6 +186,16 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
         return self.is_placed or self.matched > ZERO
 
     @property
+    def is_answered(self) -> bool:
+        """Whether the venue took or ended it, or provably never had it."""
+        return (
+            self.is_placed
+            or self.matched > ZERO
+            or self.ended is not None
+            or self.is_never_placed
+        )
+
+    @property
     def is_proven(self) -> bool:
         """Whether the venue said anything definite: accepted, refused or ended.
 
@@ -361,8 +371,7 @@ def _prepared(order: Order, event: ev.OrderPrepared) -> None:
 
 
 def _outcome_unknown(order: Order, _: ev.OrderOutcomeUnknown) -> None:
-    ended = order.ended is not None or order.is_never_placed
-    order.is_outcome_unknown = not (order.is_accepted or ended)
+    order.is_outcome_unknown = not order.is_answered
 
 
 def _reposted(order: Order, _: ev.OrderReposted) -> None:

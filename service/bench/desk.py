@@ -72,7 +72,7 @@ class DeepBook:
             asks=[(PRICE, _PLENTY)],
         )
 
-    def book(self, token_id: str) -> OrderBook | None:
+    def book(self, token_id: str) -> OrderBook | None:  # noqa: ARG002 - a port
         """The book, whichever token is asked for."""
         return self._book
 
@@ -89,7 +89,6 @@ def open_store(folder: Path) -> LedgerStore:
 @asynccontextmanager
 async def open_manager(folder: Path) -> AsyncIterator[OrderManager]:
     """A manager over a fresh ledger, with cash and one market."""
-    folder.mkdir(parents=True)
     journal = Journal(
         open_store(folder), account="bench", threaded=True, checkpoint_every=10**9
     )
@@ -101,7 +100,7 @@ async def open_manager(folder: Path) -> AsyncIterator[OrderManager]:
         risk=RiskManager(RISK),
         slippage=SlippageGuard(SlippageConfig()),
         clock=clock,
-        rng=Random(1),
+        rng=Random(1),  # noqa: S311 - ids, not secrets
     )
     await manager.account.move_cash(_PLENTY, "deposit")
     await manager.account.list_market(MARKET)

@@ -31,7 +31,8 @@ def write_log(folder: Path, *, events: int, checkpoint: bool) -> None:
     end.
     """
     folder.mkdir(parents=True)
-    ids, count = OrderIds(Random(7)), events // EVENTS_PER_ORDER
+    ids = OrderIds(Random(7))  # noqa: S311 - ids, not secrets
+    count = events // EVENTS_PER_ORDER
     with desk.open_store(folder) as store:
         head = ev.MarketListed(at=_START, market=desk.MARKET)
         store.append([AppendRequest([NewEvent(ev.SYSTEM_STREAM, 1, head)], None)])

@@ -5,7 +5,6 @@ from pathlib import Path
 from statistics import median
 
 from projections.read_models import ReadModels
-
 from service.bench import desk, logs
 
 

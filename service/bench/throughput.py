@@ -22,6 +22,7 @@ def measure(folder: Path, *, orders: int, rounds: int) -> dict[str, float]:
     count = per_strategy * _STRATEGIES
     floors, ledgers = [], []
     for number in range(rounds):
+        (folder / f"floor-{number}").mkdir(parents=True)
         floors.append(asyncio.run(_floor(folder / f"floor-{number}", per_strategy)))
         ledgers.append(asyncio.run(_ledger(folder / f"ledger-{number}", per_strategy)))
     floor_rate = median(count / wall for wall, _ in floors)
@@ -49,7 +50,6 @@ async def _timed(run: Callable[[], Awaitable[None]]) -> tuple[float, float]:
 
 
 async def _floor(folder: Path, orders: int) -> tuple[float, float]:
-    folder.mkdir(parents=True)
     log = floor.FloorLog(folder / "floor.db")
     try:
         return await _timed(
