@@ -120,6 +120,10 @@ def place(
             await feed_books(opened, book, intent.market_id)
         elif intent.post_only:
             show_empty_book(opened, intent.market_id)
+        # An order of before whose post was cut short goes out now: at the start
+        # the venue had no book for it.
+        await opened.manager.resolve_open()
+        await opened.deliver()
         result = await opened.manager.place(intent)
         order_id = result.order.order_id if result.order else ""
         await opened.settle(wait, order_id=order_id)

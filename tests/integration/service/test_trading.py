@@ -1,6 +1,9 @@
 """`place`, `cancel` and `cancel-all` through the command line."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +11,10 @@ import pytest
 from tests.integration.service.commands import (
     AT_ONCE,
     MARKET,
+    REPOSITORY,
     Answer,
     book_frame,
+    clean_environment,
     intent,
     invoke,
     write_market,
@@ -45,6 +50,73 @@ def orders(folder: Path) -> list[dict[str, object]]:
         "orders", "--data", folder / "data", "-o", "json"
     ).json()
     return found
+
+
+_KILLED_BEFORE_THE_POST = """
+import os, signal
+from executors.paper import PaperExecutor
+from service.cli import main
+
+async def killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+PaperExecutor.submit = killed
+main()
+"""
+"""Runs the command line, and dies once the order is prepared and not yet sent."""
+
+
+def place_and_die(folder: Path, *arguments: str) -> None:
+    """Run `place` as `place` does, in a process that is killed before the post."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", _KILLED_BEFORE_THE_POST, "place"),
+            f"--data={folder / 'data'}",
+            f"--market-file={folder / 'market.json'}",
+            f"--book={folder / 'frames.jsonl'}",
+            *AT_ONCE,
+            *arguments,
+        ],
+        cwd=REPOSITORY,
+        env=clean_environment(),
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL
+
+
+class TestAfterAKill:
+    """The process ended between the commit of the order and its post."""
+
+    def test_the_repeated_command_sends_the_order_that_was_cut_short(
+        self, folder: Path
+    ) -> None:
+        """The person's retry must get the order, once, and not a rejection."""
+        place_and_die(folder, *intent("k", tif="FAK"))
+        (before,) = orders(folder)
+        assert before["status"] == "PENDING"
+        answer = place(folder, *intent("k", tif="FAK"))
+        assert answer.exit_code == 0, answer
+        row = answer.json()
+        assert (row["status"], row["filled"]) == ("CONFIRMED", "20")
+        assert row["order_id"] == before["order_id"]
+        assert row["deduplicated"] is True
+        assert len(orders(folder)) == 1
+
+    def test_a_resting_order_needs_no_book_to_go_out(self, folder: Path) -> None:
+        """The retry without --book must do what the first run would have done."""
+        place_and_die(folder, *intent("k", price="0.41"), "--post-only")
+        answer = place(folder, *intent("k", price="0.41"), "--post-only", book=False)
+        assert answer.exit_code == 0, answer
+        assert answer.json()["status"] == "PLACED"
+
+    def test_without_a_book_the_order_stays_open_and_is_said_to_be(
+        self, folder: Path
+    ) -> None:
+        """Nothing is proven of it yet: it is neither placed nor rejected."""
+        place_and_die(folder, *intent("k", tif="FAK"))
+        row = place(folder, *intent("k", tif="FAK"), book=False).json()
+        assert row["status"] == "PENDING"
+        assert row["deduplicated"] is True
 
 
 class TestPlace:
