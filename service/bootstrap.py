@@ -23,6 +23,7 @@ from ledger.manager import Journal, OrderManager, Reconciler
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
 from ledger.store import LedgerStore, StoreOptions, disk_free_mb
+from service.logs import configure_once
 from service.metrics import PrometheusMetrics
 from service.places import (
     PAPER_ACCOUNT,
@@ -49,6 +50,7 @@ __all__ = [
     "ledger_path",
     "open_ledger",
     "read_models_path",
+    "refuse_unbuilt",
     "software_version",
     "unix_us",
 ]
@@ -139,6 +141,8 @@ async def open_ledger(
 ) -> OpenLedger:
     """Open a ledger for writing, creating it if it is not there.
 
+    Logs go to standard error as `log` says, unless logging is set up already.
+
     Args:
         settings: The validated settings.
         data: The folder of the ledger and its read models.
@@ -155,11 +159,17 @@ async def open_ledger(
         IntegrityError: the log contradicts itself.
         StoreError: the files cannot be used.
     """
-    _refuse_unbuilt(settings)
+    refuse_unbuilt(settings)
+    configure_once(settings.log.level, settings.log.format)
     clock = clock or SystemClock()
     options = StoreOptions(busy_timeout_ms=settings.store.busy_timeout_ms)
     store = LedgerStore.open(
-        ledger_path(data), clock_us=clock_us, entropy=entropy, options=options
+        ledger_path(data),
+        clock_us=clock_us,
+        entropy=entropy,
+        options=options,
+        # Never `clock_us`: whoever waits for the lock lives in real time.
+        started_us=unix_us(),
     )
     try:
         journal = Journal(
@@ -180,7 +190,12 @@ async def open_ledger(
     return opened
 
 
-def _refuse_unbuilt(settings: Settings) -> None:
+def refuse_unbuilt(settings: Settings) -> None:
+    """Refuse settings that are valid and ask for what this version does not have.
+
+    Raises:
+        ConfigError: names each such setting.
+    """
     problems = []
     if not settings.execution.paper_trading:
         message = "must be true: this version trades on paper only"

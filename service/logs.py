@@ -66,13 +66,31 @@ def configure(
             *_renderers(form, colors=colors),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=_to_standard_error
+        if stream is None
+        else structlog.PrintLoggerFactory(stream),
         # Module-level loggers exist before the settings are read.
         cache_logger_on_first_use=False,
     )
     for name in _QUIET:
         # They log every frame and every request, bodies and headers included.
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _to_standard_error(*_: object) -> structlog.PrintLogger:
+    # Looked up for each logger: whoever redirects it may close it afterwards.
+    return structlog.PrintLogger(sys.stderr)
+
+
+def configure_once(level: str, form: Literal["console", "json"]) -> None:
+    """Set up logging unless somebody has: unconfigured records go to standard output.
+
+    Args:
+        level: As `configure`.
+        form: As `configure`.
+    """
+    if not structlog.is_configured():
+        configure(level, form)
 
 
 def _renderers(

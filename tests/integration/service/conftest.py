@@ -21,6 +21,7 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No settings from outside; and no logger that writes to a closed stream."""
     for name in ("CONFIG", "DATA"):
         monkeypatch.delenv(f"ORDER_LEDGER_{name}", raising=False)
+    structlog.reset_defaults()
     yield
     structlog.reset_defaults()
 

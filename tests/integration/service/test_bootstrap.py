@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import structlog
 
 from config import ConfigError, Settings, config_hash
 from ledger import events as ev
@@ -185,6 +186,37 @@ class TestStart:
         with pytest.raises(CommandRefusedError, match="MB of disk"):
             ledger.ensure_room()
         await ledger.close()
+
+
+class TestLogs:
+    """Standard output belongs to whoever opened the ledger."""
+
+    async def test_records_go_to_standard_error_as_the_settings_say(
+        self, tmp_path: Path, clock: HandClock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A script that prints JSON must not find log lines in it."""
+        asked = Settings.model_validate(
+            {"log": {"format": "json"}, "paper": {"submit_latency_ms": 0}}
+        )
+        ledger = await start(tmp_path, clock, asked)
+        await ledger.manager.account.list_market(MARKET)
+        show_book(ledger)
+        await order(ledger, "k", size="20.50")
+        await ledger.close()
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert '"event": "order_placed"' in said.err
+        assert "Decimal(" not in said.err
+
+    async def test_logging_that_is_set_up_already_stays(
+        self, tmp_path: Path, clock: HandClock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """A service has its own collector, and we are a guest in it."""
+        structlog.configure(processors=[structlog.processors.JSONRenderer()])
+        before = structlog.get_config()
+        await (await start(tmp_path, clock)).close()
+        assert structlog.get_config() == before
+        assert capsys.readouterr().err == ""
 
 
 class TestRestart:
