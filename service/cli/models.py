@@ -129,6 +129,16 @@ def reader(data: Path) -> LedgerStore:
         Failure: there is none in this folder.
         StoreError: it cannot be read.
     """
+    require_ledger(data)
+    return LedgerStore.open(ledger_path(data), clock_us=unix_us, writer=False)
+
+
+def require_ledger(data: Path) -> None:
+    """Refuse a folder without a ledger before anything is made in it.
+
+    Raises:
+        Failure: there is none in this folder.
+    """
     path = ledger_path(data)
     if not path.exists():
         raise Failure(
@@ -137,7 +147,6 @@ def reader(data: Path) -> LedgerStore:
             f"there is no ledger at {path}",
             hint="check --data; `order-ledger demo --data DIR` makes a ledger",
         )
-    return LedgerStore.open(path, clock_us=unix_us, writer=False)
 
 
 @contextmanager

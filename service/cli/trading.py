@@ -163,7 +163,7 @@ def cancel(
         write_object(row_of(opened, result), common.output)
         raise_for(result, "`order-ledger order ID` shows what happened to it")
 
-    _with_ledger(common, act, answer)
+    _with_ledger(common, act, answer, is_needed=True)
 
 
 def cancel_all(
@@ -198,18 +198,28 @@ def cancel_all(
         for result in results:
             raise_for(result, "run it again, or look at the order's timeline")
 
-    _with_ledger(common, act, answer)
+    _with_ledger(common, act, answer, is_needed=True)
 
 
 def _with_ledger(
     common: Common,
     act: "Callable[[OpenLedger], Awaitable[_T]]",
     answer: "Callable[[OpenLedger, _T], None]",
+    *,
+    is_needed: bool = False,
 ) -> None:
-    """Open the ledger for writing, act, and answer once everything is on disk."""
-    from service.bootstrap import open_ledger
+    """Open the ledger for writing, act, and answer once everything is on disk.
+
+    With `is_needed` it must be there already: nothing is made to look for an order.
+    """
+    from service.bootstrap import open_ledger, refuse_unbuilt
 
     settings = common.settings()
+    refuse_unbuilt(settings)
+    if is_needed:
+        from service.cli.models import require_ledger
+
+        require_ledger(common.data)
 
     async def run() -> None:
         opened = await open_ledger(settings, common.data)

@@ -145,6 +145,9 @@ class TestExitCodes:
             ("export",),
             ("verify",),
             ("replay",),
+            ("cancel", "x"),
+            ("cancel-all",),
+            ("reconcile",),
         ],
     )
     def test_no_ledger_there(self, tmp_path: Path, arguments: tuple[str, ...]) -> None:
