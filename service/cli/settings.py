@@ -1,10 +1,13 @@
 """`config check` and `config show`."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
 from service.cli.options import Showing, command
+
+if TYPE_CHECKING:
+    from config import Settings
 
 app: Final = typer.Typer(
     help="Check and show the settings.",
@@ -16,6 +19,8 @@ app: Final = typer.Typer(
 def check(common: Showing) -> None:
     """Validate the settings; name every mistake with file, line and column.
 
+    What is valid and not built, such as trading for real, is a mistake as well.
+
     \b
     Examples:
       order-ledger config check
@@ -25,8 +30,8 @@ def check(common: Showing) -> None:
     from service.output import write_object
 
     settings = common.settings()
-    mode = "paper" if settings.execution.paper_trading else "live"
-    found = {"result": "ok", "mode": mode, "config_hash": config_hash(settings)}
+    _refuse_unbuilt(settings)
+    found = {"result": "ok", "mode": "paper", "config_hash": config_hash(settings)}
     write_object(found, common.output)
 
 
@@ -40,9 +45,18 @@ def show(common: Showing) -> None:
     """
     from service.output import write_object
 
-    tree = common.settings().redacted()
+    settings = common.settings()
+    tree = settings.redacted()
     is_nested = common.output in ("json", "jsonl")
     write_object(tree if is_nested else flattened(tree), common.output)
+    _refuse_unbuilt(settings)
+
+
+def _refuse_unbuilt(settings: "Settings") -> None:
+    """Say what a command that trades would say of settings that are valid."""
+    from service.bootstrap import refuse_unbuilt
+
+    refuse_unbuilt(settings)
 
 
 def flattened(tree: dict[str, Any], under: str = "") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.service.commands import AT_ONCE, invoke, run
+from tests.integration.service.commands import AT_ONCE, intent, invoke, run
 
 
 def change_event(path: Path, position: int) -> None:
@@ -215,6 +215,17 @@ class TestConfig:
         assert answer.exit_code == 3
         assert "execution.paper_trading" in answer.stderr
         assert not (tmp_path / "x").exists()
+
+    @pytest.mark.parametrize("command", ["check", "show"])
+    def test_what_a_trading_command_would_refuse_is_no_sound_setting(
+        self, command: str
+    ) -> None:
+        """A check that says ok to what `place` refuses has checked nothing."""
+        live = "--set=execution.paper_trading=false"
+        answer = invoke("config", command, live)
+        assert answer.exit_code == 3
+        assert answer.stderr == invoke("place", *intent("k"), live).stderr
+        assert "execution.paper_trading must be true" in answer.stderr
 
     def test_secrets_are_not_shown(self) -> None:
         """Settings are pasted into chats."""
