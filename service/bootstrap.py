@@ -162,7 +162,11 @@ async def open_ledger(
     refuse_unbuilt(settings)
     configure_once(settings.log.level, settings.log.format)
     clock = clock or SystemClock()
-    options = StoreOptions(busy_timeout_ms=settings.store.busy_timeout_ms)
+    options = StoreOptions(
+        busy_timeout_ms=settings.store.busy_timeout_ms,
+        # Never `clock_us`: whoever waits for the lock lives in real time.
+        started_us=unix_us(),
+    )
     store = LedgerStore.open(
         ledger_path(data),
         clock_us=clock_us,

@@ -22,11 +22,15 @@ class StoreOptions:
     it into the main file.
     `ballast_bytes` is the size of the file that is deleted when the disk is
     full; 0 does without.
+    `started_us` is when the writer began by the wall clock, in Unix microseconds,
+    for whoever finds the lock taken; absent, the store's clock, which may be
+    simulated, stands in.
     """
 
     busy_timeout_ms: int = 2000
     wal_autocheckpoint: int = 1000
     ballast_bytes: int = 16 * 1024 * 1024
+    started_us: int | None = None
 
 
 def primary_code(error: sqlite3.Error) -> int:

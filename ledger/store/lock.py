@@ -43,7 +43,12 @@ class WriterLock:
     """
 
     def __init__(self, path: Path, *, started_us: int = 0) -> None:
-        """Take the lock or fail at once; `path` is the lock file.
+        """Take the lock or fail at once.
+
+        Args:
+            path: The lock file.
+            started_us: Since when the owner has it, Unix microseconds of the wall
+                clock: a person compares it with a watch.
 
         Raises:
             LockHeldError: another process has it.

@@ -93,7 +93,10 @@ class LedgerStore(LogReader):
         if not writer:
             return cls._open_reader(path, clock_us, options)
         make_folder(path.parent)
-        lock = WriterLock(beside(path, ".lock"), started_us=clock_us())
+        started_us = options.started_us
+        if started_us is None:
+            started_us = clock_us()
+        lock = WriterLock(beside(path, ".lock"), started_us=started_us)
         try:
             return cls._open_writer(path, clock_us, entropy, options, lock)
         except BaseException:
