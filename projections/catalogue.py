@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from ledger.state import STATE_VERSION
 from projections.account import ACCOUNT
 from projections.base import Table, View
 from projections.fills import FILLS, TRADES
@@ -21,7 +22,11 @@ from projections.settlement_health import SETTLEMENT_HEALTH
 from projections.system import SYSTEM
 
 SCHEMA_VERSION: Final = 1
-"""Raised with any change of a row; a file of another version is built anew."""
+"""Raised with any change of a row."""
+
+VERSION: Final = f"{SCHEMA_VERSION}.{STATE_VERSION}"
+"""What rows depend on, the fold's own version included: a file of another version
+is built anew."""
 
 TABLES: Final[tuple[Table, ...]] = (
     ACCOUNT,

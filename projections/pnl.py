@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Final
 
-from ledger.position import PositionKey
+from ledger.position import PositionKey, trade_movement
 from ledger.state import LedgerState
 from ledger.values import ZERO, Outcome, Side
 from projections.base import Kept, Row, Table, text
-from projections.orders import ORDERS
+from projections.fills import TRADES
 from projections.touched import Touched
 
-_COST: Final = list(ORDERS.columns).index("cost")
+_COLUMNS: Final = list(TRADES.columns)
+_SIZE: Final = _COLUMNS.index("size")
+_PRICE: Final = _COLUMNS.index("price")
+_LIVE: Final = _COLUMNS.index("live")
 _PAID: Final = 2
 
 
@@ -46,15 +49,28 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
 def _spent(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
     """What the batch added to the pUSD paid; a void fill takes its part back."""
     spent = dict(touched.paid)
-    for order in touched.traded:
+    for order_id, trade_id in touched.trades:
+        order = touched.orders[order_id][0]
         if order.side is not Side.BUY:
             continue
-        more = order.cost
-        if order.order_id not in touched.created:
-            more -= _decimal(kept.row("orders", (order.order_id,)), _COST)
+        trade = order.trades[trade_id]
+        more = _price_of(trade.size, trade.price) if trade.is_live else ZERO
+        if order_id not in touched.created:
+            more -= _paid_before(kept.row("trades", (order_id, trade_id)))
         key = (order.strategy, order.market_id)
         spent[key] = spent.get(key, ZERO) + more
     return spent
+
+
+def _paid_before(row: Row | None) -> Decimal:
+    if row is None or not row[_LIVE]:
+        return ZERO
+    return _price_of(_decimal(row, _SIZE), _decimal(row, _PRICE))
+
+
+def _price_of(size: Decimal, price: Decimal) -> Decimal:
+    """What the position books for a purchase, to the same last digit."""
+    return trade_movement(Side.BUY, size, price, ZERO).amount
 
 
 def _decimal(row: Row | None, column: int) -> Decimal:

@@ -21,7 +21,7 @@ from ledger.errors import StoreError
 from ledger.state import LedgerState
 from ledger.store import LedgerStore, WriterLock
 from projections.base import Cell
-from projections.catalogue import SCHEMA_VERSION
+from projections.catalogue import VERSION
 from projections.folding import advance, new_state
 from projections.tables import Filter, Progress, Record, Tables, is_current
 from projections.touched import Touched, fold, mark_of
@@ -62,6 +62,7 @@ class ReadModels:
         self._reading = RLock()
         self._writer: _Open | None = None
         self._reader: _Open | None = None
+        self._ledger_id = ""
         self._state: LedgerState | None = None
 
     def close(self) -> None:
@@ -221,29 +222,30 @@ class ReadModels:
 
     def _is_fit(self, store: LedgerStore) -> bool:
         """Whether the file holds rows of this ledger that can be gone on from."""
-        if self._writer is not None and self._writer.is_named(self.path):
+        is_same = self._ledger_id == store.ledger_id
+        if self._writer is not None and is_same and self._writer.is_named(self.path):
             return True
         self._forget()
         if not self.path.exists():
             return False
         try:
             opened = _Open(self.path, read_only=False)
-            try:
-                found = opened.tables.progress()
-            except BaseException:
-                opened.tables.close()
-                raise
+        except sqlite3.Error:
+            return False
+        is_fit = False
+        try:
+            is_fit = self._belongs(opened.tables.progress(), store)
         except sqlite3.OperationalError as error:
             if "locked" in str(error):
-                raise
-            return False
+                raise  # busy for too long is no reason to build anew
         except sqlite3.DatabaseError:
-            return False
-        if not self._belongs(found, store):
-            opened.tables.close()
-            return False
-        self._writer = opened
-        return True
+            pass  # no database, or none of ours
+        finally:
+            if not is_fit:
+                opened.tables.close()
+        if is_fit:
+            self._writer, self._ledger_id = opened, store.ledger_id
+        return is_fit
 
     def _belongs(self, found: Progress | None, store: LedgerStore) -> bool:
         if found is None or not is_current(
@@ -331,19 +333,24 @@ class ReadModels:
 
     @contextmanager
     def snapshot(self) -> Iterator[Tables]:
-        """The rows as of one moment, however long it takes to read them.
-
-        Nobody can catch up the file meanwhile.
+        """A private copy of the rows as of one moment; it holds nobody up.
 
         Raises:
-            StoreError: there is no file yet.
+            StoreError: there is no file yet, or it cannot be read.
         """
-        opened = _Open(self.path, read_only=True)
+        copy = sqlite3.connect("", isolation_level=None)
         try:
-            with opened.tables.atomic():
-                yield opened.tables
+            opened = _Open(self.path, read_only=True)
+            try:
+                opened.tables.connection.backup(copy)
+            except sqlite3.Error as error:
+                msg = f"{self.path} cannot be read: {error}"
+                raise StoreError(msg) from error
+            finally:
+                opened.tables.close()
+            yield Tables(copy)
         finally:
-            opened.tables.close()
+            copy.close()
 
     def _tables(self) -> Tables:
         # Before every read: a connection to a file that was swapped out would
@@ -377,7 +384,7 @@ class _OvertakenError(Exception):
 
 def _progress(ledger_id: str, state: LedgerState, touched: Touched) -> Progress:
     return Progress(
-        schema_version=SCHEMA_VERSION,
+        version=VERSION,
         ledger_id=ledger_id,
         account=state.account,
         position=state.position,

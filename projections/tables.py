@@ -12,7 +12,7 @@ from ledger.errors import InvalidInputError
 from ledger.state import LedgerState
 from ledger.values import text_of
 from projections.base import Cell, Row, Table, View
-from projections.catalogue import MODELS, SCHEMA_VERSION, TABLES, VIEWS
+from projections.catalogue import MODELS, TABLES, VERSION, VIEWS
 from projections.touched import Touched
 
 Filter: TypeAlias = str | int | bool | Decimal | Collection[str] | None
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
     never newer.
     """
 
-    schema_version: int
+    version: str
     ledger_id: str
     account: str
     position: int
@@ -220,7 +220,7 @@ def model_of(name: str) -> Table | View:
 
 def is_current(progress: Progress | None, *, ledger_id: str, account: str) -> bool:
     """Whether tables were made by this version, for this ledger and account."""
-    return progress is not None and progress[:3] == (SCHEMA_VERSION, ledger_id, account)
+    return progress is not None and progress[:3] == (VERSION, ledger_id, account)
 
 
 def _stored(kind: type[str] | type[int] | type[bool]) -> type[str] | type[int]:

@@ -147,6 +147,7 @@ _SUMMARIES: Final[dict[type[ev.Event], Callable[[Any], str]]] = {
     ),
     ev.OrderPrepared: _prepared,
     ev.OrderOutcomeUnknown: lambda e: f"outcome unknown: {e.reason}",
+    ev.OrderReposted: lambda _: "the same bytes go out again",
     ev.OrderProbed: lambda e: f"{e.probe} found nothing",
     ev.OrderPlaced: lambda e: "in a matching delay" if e.delayed else "placed",
     ev.OrderRejected: lambda e: f"rejected by the venue: {e.code}: {e.text}",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,9 +10,11 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger import events as ev
 from ledger.order import Order
 from ledger.state import LedgerState
 from ledger.store import LedgerStore
+from ledger.values import ZERO
 from projections import ReadModels, rows_as_of, state_as_of, tables_as_of
 from projections.catalogue import MODELS
 from projections.verify import check_domain
@@ -135,3 +138,25 @@ def test_every_read_model_can_be_asked(history: History) -> None:
             rows = models.query(name)
             assert all(list(row) == list(model.columns) for row in rows)
             assert rows == rows_as_of(store, name, store.head, account=ACCOUNT)
+
+
+@settings(max_examples=60)
+@given(histories, st.integers(1, 30))
+def test_the_profit_table_explains_the_cash(history: History, batch: int) -> None:
+    """Two independent sums of the same money: not a millionth may be missing."""
+    with folder() as path, ledger(history, path) as store:
+        with ReadModels(path / "models.db", ACCOUNT) as models:
+            models.rebuild(store, batch=batch)
+            [account] = models.query("account")
+            rows = models.query("pnl")
+        moved = [
+            recorded.event.amount
+            for recorded in store.read()
+            if isinstance(recorded.event, ev.CashMoved)
+        ]
+    sums = {
+        name: sum((Decimal(row[name]) for row in rows), ZERO)
+        for name in ("paid", "received", "fees")
+    }
+    explained = sum(moved, ZERO) + sums["received"] - sums["paid"] - sums["fees"]
+    assert explained == Decimal(account["cash"])

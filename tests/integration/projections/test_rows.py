@@ -305,6 +305,18 @@ class TestPnl:
             shown.rows(history, "pnl")
         assert shown.row(history, "pnl")["paid"] == "30"
 
+    def test_fractions_below_a_millionth_are_nobodys_income(
+        self, history: History, shown: Shown
+    ) -> None:
+        """What was paid is what the position cost, to the last digit."""
+        number = history.order(size=Decimal(2))
+        history.fill(number, "0.333333", "0.333333")
+        shown.rows(history, "pnl")
+        history.fill(number, "0.333333", "0.333333")
+        row = shown.row(history, "pnl")
+        assert row["paid"] == row["cost"]
+        assert row["received"] == "0"
+
     def test_sales_are_received(self, history: History, shown: Shown) -> None:
         """Both outcomes of a market make one row."""
         history.fill(history.order(size=Decimal(10)), "10", "0.4")

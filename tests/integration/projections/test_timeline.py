@@ -119,6 +119,7 @@ def test_a_stream_without_a_beginning_is_named(
             ev.OrderOutcomeUnknown(at=START, reason="timeout"),
             "outcome unknown: timeout",
         ),
+        (ev.OrderReposted(at=START), "the same bytes go out again"),
         (ev.OrderProbed(at=START, probe="sweep"), "sweep found nothing"),
         (ev.OrderPlaced(at=START, delayed=True), "in a matching delay"),
         (

@@ -1,6 +1,7 @@
 """The domain check finds what the hash chain cannot: events that make no sense."""
 
 import sqlite3
+from contextlib import closing
 from decimal import Decimal
 
 import pytest
@@ -198,9 +199,8 @@ class TestReadModels:
     ) -> None:
         """Somebody repaired a number by hand, and the log knows better."""
         kept.close()
-        with sqlite3.connect(kept.path) as connection:
+        with closing(sqlite3.connect(kept.path)) as connection, connection:
             connection.execute(change)
-        connection.close()
         [problem] = check_domain(store, models=kept)
         assert problem.subject == f"read model {table}"
 
