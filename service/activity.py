@@ -46,6 +46,7 @@ class ActivityError(RecordingError):
     """
 
     code = "bad_activity"
+    hint = "accepted are the venue's activity rows: JSON lines, a list, or a page"
 
     def __init__(self, name: str, problems: Sequence[str], count: int) -> None:
         rows = "1 row" if count == 1 else f"{count} rows"

@@ -219,9 +219,11 @@ def strategy_name(text: str) -> str:
     Raises:
         InvalidInputError: it is not one.
     """
+    field = "strategy"
+    if not text:
+        raise InvalidInputError(field, "must not be empty: --strategy")
     try:
         return TypeAdapter(StrategyName).validate_python(text)
     except ValidationError as error:
         reason = error.errors(include_url=False, include_input=False)[0]["msg"]
-        field = "strategy"
         raise InvalidInputError(field, reason) from None

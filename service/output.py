@@ -124,8 +124,10 @@ def _csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
     writer.writerow(columns)
     for row in rows:
         picked = _picked(row, columns)
+        # As JSON writes them: a boolean is true or false in every form for programs.
         writer.writerow(
-            json.dumps(v) if isinstance(v, dict | list) else v for v in picked.values()
+            json.dumps(v) if isinstance(v, bool | dict | list) else v
+            for v in picked.values()
         )
     return buffer.getvalue()
 

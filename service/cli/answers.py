@@ -19,6 +19,7 @@ COLUMNS: Final = (
     "text",
     "field",
 )
+TIMELINE: Final = "the order's timeline has the evidence: `order-ledger order ID`"
 _NOT_USAGE: Final = frozenset({"idempotency_conflict", "unknown_order"})
 _OUTCOME_UNKNOWN: Final = frozenset({"outcome_unknown", "cancel_refused"})
 
@@ -44,7 +45,10 @@ def row_of(opened: OpenLedger, result: OrderResult) -> dict[str, Any]:
 
 
 def raise_for(result: OrderResult, hint: str) -> None:
-    """End with the exit code that the answer deserves."""
+    """End with the exit code that the answer deserves.
+
+    `hint` is for an order that is there; without one there is nothing to look at.
+    """
     if result.success or result.error is None:
         return
     error = result.error
@@ -55,6 +59,10 @@ def raise_for(result: OrderResult, hint: str) -> None:
         code = Exit.VENUE
     elif error.field and error.code not in _NOT_USAGE:
         code = Exit.USAGE
+    if error.code == "unknown_order":
+        hint = "`order-ledger orders` lists the orders of this ledger"
+    elif result.order is None and hint == TIMELINE:
+        hint = "nothing was recorded; correct the input and try again"
     raise Failure(code, error.code, error.text, hint=hint)
 
 
@@ -66,5 +74,8 @@ def advice(result: OrderResult, *, has_book: bool) -> str:
     if code == "unknown_market":
         return "list it with --market-file, or give --book a recording that has it"
     if code == "outcome_unknown":
-        return "it may exist and counts in full; any later command looks it up"
-    return "the order's timeline has the evidence: `order-ledger order ID`"
+        again = "any later command looks it up"
+        if not has_book:
+            again = "repeat the command with --book, so that it can go out"
+        return f"it may exist and counts in full; {again}"
+    return TIMELINE

@@ -108,7 +108,9 @@ _RULES: Final = (
     _Rule(
         errors.RecordingError,
         Exit.FAILED,
-        "the file must hold frames, rows or history in a form the manual names",
+        "accepted are recorded frames of the market channel, tables of tops, and for "
+        "`import-activity` activity rows, each plain or gzip; "
+        "a list of markets goes with its prices: --ticks FILE --markets FILE",
     ),
     _Rule(
         errors.StoreError,
@@ -144,7 +146,7 @@ def failure_of(error: Exception) -> Failure:
                 getattr(error, "code", "io"),
                 _message(error),
                 lines=tuple(getattr(error, "problems", ())),
-                hint=rule.hint,
+                hint=getattr(error, "hint", rule.hint),
             )
     return Failure(
         Exit.FAILED,

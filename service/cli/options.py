@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -57,13 +57,31 @@ AsOf = Annotated[
         help="Answer as it was known then: a position of the log, or a UTC time.",
     ),
 ]
-Limit = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="At most so many rows.")
+FirstEvents = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="At most so many, the first ones."),
+]
+LastRows = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="At most so many, the last ones: the newest, where rows have a time.",
+    ),
 ]
 Since = Annotated[
     str | None,
     typer.Option(metavar="AGE|TIME", help="Only what is newer: 7d, 12h, or a time."),
 ]
+
+
+_FLAGS: Final = {
+    "idempotency_key": "key",
+    "market_id": "market",
+    "order_id": "order",
+    "time_in_force": "tif",
+}
+"""Fields whose option has a name of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +157,7 @@ class Slice(Common):
     """Which part of the past a command is about."""
 
     as_of: AsOf = None
-    limit: Limit = None
+    limit: FirstEvents = None
     since: Since = None
 
 
@@ -147,6 +165,7 @@ class Slice(Common):
 class Reading(Slice):
     """What a command was given that shows rows."""
 
+    limit: LastRows = None
     output: Output = Form.TABLE
 
 
@@ -155,6 +174,26 @@ class Showing(Common):
     """What a command was given that answers with data, but not of the past."""
 
     output: Output = Form.TABLE
+
+
+def not_empty(field: str, text: str | None) -> str | None:
+    """Give back what an option holds; absent is fine, empty is a mistake.
+
+    A shell variable that is not set must not widen what a command is about.
+
+    Raises:
+        InvalidInputError: it is there and empty.
+    """
+    if text is not None and not text:
+        from ledger.errors import InvalidInputError
+
+        raise InvalidInputError(field, f"must not be empty: {flag_of(field)}")
+    return text
+
+
+def flag_of(field: str) -> str:
+    """The option that gives a field, as it is typed."""
+    return "--" + _FLAGS.get(field, field).replace("_", "-")
 
 
 def command(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from service.cli.options import Reading, command
+from service.cli.options import Reading, command, not_empty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,11 +92,7 @@ def orders(
       order-ledger orders --strategy pair_arb --limit 20 -o json
       order-ledger orders --as-of 2026-09-24T14:03:22Z
     """
-    where = {
-        "strategy": strategy,
-        "market_id": market,
-        "status": status.upper() if status else None,
-    }
+    where = {"strategy": strategy, "market_id": market, "status": _status(status)}
     _show(common, "orders", where, _ORDERS, "updated_us")
 
 
@@ -185,6 +181,24 @@ def drifts(common: Reading) -> None:
     _show(common, "open_drifts", {}, None, "opened_us")
 
 
+def _status(text: str | None) -> str | None:
+    """One of the nine, however it is spelled.
+
+    Raises:
+        InvalidInputError: it is none of them; an empty answer would hide the slip.
+    """
+    if text is None:
+        return None
+    from ledger.errors import InvalidInputError
+    from ledger.values import OrderStatus
+
+    status = text.upper()
+    if status not in OrderStatus.__members__:
+        field = "status"
+        raise InvalidInputError(field, f"must be one of {', '.join(OrderStatus)}")
+    return status
+
+
 def _show(
     common: Reading,
     name: str,
@@ -196,6 +210,8 @@ def _show(
     from service.cli.models import opened_models, since_us_of
     from service.output import write_rows
 
+    for column, wanted in where.items():
+        not_empty(column, wanted)
     if common.since is not None and time_column is None:
         field = "since"
         raise InvalidInputError(field, f"{name} have no time; use --as-of")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from service.cli.options import Common, Showing, command
+from service.cli.options import Common, Showing, command, not_empty
 
 if TYPE_CHECKING:
     from ledger.intent import OrderIntent
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MAX_BYTES: Final = 1_000_000
+_NEEDED: Final = (
+    "strategy",
+    "idempotency_key",
+    "market_id",
+    "outcome",
+    "side",
+    "size",
+    "price",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -157,11 +166,11 @@ def cancel(
         return result
 
     def answer(opened: "OpenLedger", result: "OrderResult") -> None:
-        from service.cli.answers import raise_for, row_of
+        from service.cli.answers import TIMELINE, raise_for, row_of
         from service.output import write_object
 
         write_object(row_of(opened, result), common.output)
-        raise_for(result, "`order-ledger order ID` shows what happened to it")
+        raise_for(result, TIMELINE)
 
     _with_ledger(common, act, answer, is_needed=True)
 
@@ -182,6 +191,9 @@ def cancel_all(
       order-ledger cancel-all
       order-ledger cancel-all --strategy pair_arb --market 0xabc
     """
+
+    not_empty("market_id", market)
+    not_empty("strategy", strategy)
 
     async def act(opened: "OpenLedger") -> "list[OrderResult]":
         results = await opened.manager.cancel_all(market, strategy, actor="operator")
@@ -235,6 +247,8 @@ def _with_ledger(
 def _intent(given: dict[str, str], post_only: bool) -> "OrderIntent":
     from ledger.intent import OrderIntent
 
+    for name in _NEEDED:
+        not_empty(name, given[name])
     filled: dict[str, Any] = {name: text for name, text in given.items() if text}
     return OrderIntent.parse({**filled, "post_only": post_only})
 

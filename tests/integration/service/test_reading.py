@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ledger.store import WriterLock
+from ledger.values import OrderStatus
 from tests.integration.service.commands import MARKET, Answer, invoke, run
 
 TABLES = ("orders", "open-orders", "fills", "positions", "pnl", "reservations")
@@ -33,6 +34,33 @@ class TestRows:
         assert [row["idempotency_key"] for row in rows] == ["resting"]
         assert read("orders", traded, "-o", "json", "--strategy", "x").json() == []
         assert len(read("orders", traded, "-o", "json", "--market", MARKET).json()) == 3
+
+    def test_a_status_that_is_none_is_refused(self, traded: Path) -> None:
+        """No rows would read as "no such orders"."""
+        answer = invoke("orders", "--data", traded, "--status", "FOO")
+        assert answer.exit_code == 2
+        for status in OrderStatus:
+            assert status in answer.stderr
+
+    @pytest.mark.parametrize("command", ["orders", "positions", "cancel-all"])
+    @pytest.mark.parametrize("option", ["--strategy", "--market"])
+    def test_an_empty_filter_is_no_wish_for_everything(
+        self, traded: Path, command: str, option: str
+    ) -> None:
+        """A variable that is not set must not cancel what others placed."""
+        answer = invoke(command, "--data", traded, f"{option}=")
+        assert answer.exit_code == 2
+        assert f"must not be empty: {option}" in answer.stderr
+
+    @pytest.mark.parametrize(
+        ("command", "which"), [("orders", "newest"), ("export", "first")]
+    )
+    def test_help_says_which_rows_a_limit_leaves(
+        self, command: str, which: str
+    ) -> None:
+        """Ten of a million, from which end?"""
+        text = " ".join(invoke(command, "--help").stdout.split())
+        assert which in text.split("--limit N")[1].split("--")[0]
 
     def test_open_orders_are_those_that_may_match(self, traded: Path) -> None:
         """What a restart has to care about."""

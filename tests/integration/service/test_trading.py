@@ -290,6 +290,27 @@ class TestPlace:
         answer = place(folder, f"--json={file}")
         assert answer.exit_code == 2
 
+    @pytest.mark.parametrize("option", ["key", "strategy", "market", "price"])
+    def test_an_empty_option_is_named_as_it_was_typed(
+        self, folder: Path, option: str
+    ) -> None:
+        """The field's own name is not what stands in the script."""
+        answer = place(folder, *intent(**{"key": "k", option: ""}))
+        assert answer.exit_code == 2
+        assert f"must not be empty: --{option}" in answer.stderr
+
+    def test_no_timeline_is_promised_where_nothing_was_recorded(
+        self, folder: Path
+    ) -> None:
+        """Whoever follows a hint into nothing follows no second one."""
+        answer = place(folder, *intent("k", price="0.455"), book=False)
+        assert "nothing was recorded" in answer.stderr
+        assert "timeline" not in answer.stderr
+        answer = place(folder, *intent("k", tif="FAK"), book=False)
+        assert "--book" in answer.stderr
+        answer = place(folder, *intent("k2", size="5000", tif="FAK"))
+        assert "timeline" in answer.stderr
+
     def test_an_almost_full_disk_takes_no_orders(self, folder: Path) -> None:
         """What cannot be recorded must not be sent."""
         answer = place(
@@ -381,6 +402,7 @@ class TestCancel:
         answer = self.cancel(folder, "cancel", "nope")
         assert answer.exit_code == 1
         assert answer.stderr.startswith("unknown_order ")
+        assert "hint: `order-ledger orders`" in answer.stderr
 
     def test_all_means_all_of_a_kind(self, folder: Path) -> None:
         """The red button, and the one for a single strategy."""

@@ -82,6 +82,12 @@ class TestFailures:
         assert first == "store the disk is gone"
         assert last.startswith("hint: ")
 
+    def test_a_file_that_is_no_recording_is_told_what_is_one(self) -> None:
+        """A list of markets looks like data, and needs its prices."""
+        hint = failure_of(errors.RecordingError("x")).hint
+        assert "--ticks FILE --markets FILE" in hint
+        assert "market channel" in hint
+
     def test_a_path_error_names_the_path(self) -> None:
         """ "No such file or directory" alone helps nobody."""
         said = failure_of(FileNotFoundError(2, "No such file", "a.json")).text()[0]

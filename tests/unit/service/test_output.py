@@ -66,6 +66,7 @@ def test_csv_has_its_head_even_without_rows() -> None:
     rows = list(csv.DictReader(io.StringIO(written(Form.CSV))))
     assert rows[0]["size"] == "10.5"
     assert rows[0]["note"] == ""
+    assert rows[1]["live"] == "true"
 
 
 def test_a_table_is_aligned_plain_text() -> None:
