@@ -23,6 +23,7 @@ from pydantic import (
     field_validator,
 )
 
+from ledger.risk import MAX_RATE
 from ledger.values import canonical, decimal_from, text_of
 
 Exact = Annotated[
@@ -43,6 +44,7 @@ Price = Annotated[Exact, Field(gt=0, lt=1, decimal_places=6)]
 
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Positive = Annotated[int, Field(gt=0, le=10**9)]
+PerSecond = Annotated[int, Field(gt=0, le=MAX_RATE)]
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[\w.:-]+$")
@@ -140,7 +142,7 @@ class Limits(Section):
     max_position: Amount | None = None
     max_gross_exposure: Amount | None = None
     max_open_orders: Count | None = None
-    max_orders_per_second: Positive | None = None
+    max_orders_per_second: PerSecond | None = None
     min_price: Price | None = None
     max_price: Price | None = None
     max_daily_loss: Amount | None = None

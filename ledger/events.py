@@ -15,6 +15,9 @@ import msgspec
 
 from ledger.market import Market
 from ledger.values import (
+    MAX_AMOUNT,
+    MAX_PLACES,
+    MICRO,
     ONE,
     ZERO,
     EndReason,
@@ -73,6 +76,21 @@ def _check_size(size: Decimal) -> None:
     if not size > ZERO:
         msg = f"size {size} is not above 0"
         raise ValueError(msg)
+
+
+def _check_amounts(**amounts: Decimal) -> None:
+    """Refuse what no chain can hold; one bad number would spoil every sum."""
+    for name, amount in amounts.items():
+        # Finite comes first: NaN cannot be compared, infinity not divided.
+        if not isinstance(amount, Decimal) or not amount.is_finite():
+            msg = f"{name}: {amount} is not a finite decimal number"
+            raise ValueError(msg)
+        if abs(amount) >= MAX_AMOUNT or amount % MICRO:
+            msg = (
+                f"{name}: {amount} is not below 10^12"
+                f" with at most {MAX_PLACES} decimal places"
+            )
+            raise ValueError(msg)
 
 
 class OrderEvent(Event, frozen=True, kw_only=True, gc=False):
@@ -315,7 +333,11 @@ class OrderNeverPlaced(OrderEvent, frozen=True, kw_only=True, gc=False):
 
 
 class AccountEvent(Event, frozen=True, kw_only=True, gc=False):
-    """An event of the account: what moves shares or cash outside orders."""
+    """An event of the account: what moves shares or cash outside orders.
+
+    Its numbers are finite, below 10^12, and have at most 6 places; a `ValueError`
+    names the one that is not.
+    """
 
 
 class PositionTraded(AccountEvent, frozen=True, kw_only=True, gc=False):
@@ -337,6 +359,9 @@ class PositionTraded(AccountEvent, frozen=True, kw_only=True, gc=False):
     tx_hash: str = ""
 
     def __post_init__(self) -> None:
+        _check_amounts(
+            size=self.size, price=self.price, amount=self.amount, fee=self.fee
+        )
         _check_size(self.size)
 
 
@@ -351,6 +376,7 @@ class PositionSplit(AccountEvent, frozen=True, kw_only=True, gc=False):
     tx_hash: str = ""
 
     def __post_init__(self) -> None:
+        _check_amounts(size=self.size)
         _check_size(self.size)
 
 
@@ -365,6 +391,7 @@ class PositionMerged(AccountEvent, frozen=True, kw_only=True, gc=False):
     tx_hash: str = ""
 
     def __post_init__(self) -> None:
+        _check_amounts(size=self.size)
         _check_size(self.size)
 
 
@@ -380,6 +407,10 @@ class PositionRedeemed(AccountEvent, frozen=True, kw_only=True, gc=False):
     payout: Decimal
     tx_hash: str = ""
 
+    def __post_init__(self) -> None:
+        _check_amounts(size=self.size, payout=self.payout)
+        _check_size(self.size)
+
 
 class PositionTransferred(AccountEvent, frozen=True, kw_only=True, gc=False):
     """Shares came in (positive) or went out (negative) without payment."""
@@ -393,6 +424,9 @@ class PositionTransferred(AccountEvent, frozen=True, kw_only=True, gc=False):
     cost: Decimal = ZERO
     tx_hash: str = ""
 
+    def __post_init__(self) -> None:
+        _check_amounts(size=self.size, cost=self.cost)
+
 
 class MarketResolved(AccountEvent, frozen=True, kw_only=True, gc=False):
     """The market is decided; payouts are pUSD per share and sum to 1."""
@@ -404,6 +438,7 @@ class MarketResolved(AccountEvent, frozen=True, kw_only=True, gc=False):
     no_payout: Decimal
 
     def __post_init__(self) -> None:
+        _check_amounts(yes_payout=self.yes_payout, no_payout=self.no_payout)
         lower = min(self.yes_payout, self.no_payout)
         if self.yes_payout + self.no_payout != ONE or lower < ZERO:
             msg = "payouts must not be negative and must sum to 1"
@@ -417,6 +452,9 @@ class CashMoved(AccountEvent, frozen=True, kw_only=True, gc=False):
 
     amount: Decimal
     reason: str
+
+    def __post_init__(self) -> None:
+        _check_amounts(amount=self.amount)
 
 
 class ObservedOrder(msgspec.Struct, frozen=True, kw_only=True):

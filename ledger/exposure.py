@@ -15,11 +15,8 @@ import msgspec
 from ledger.intent import OrderIntent
 from ledger.order import Order
 from ledger.position import Position, PositionKey, Totals
-from ledger.risk import ScopeUsage, fee_per_share
+from ledger.risk import MAX_RATE, ScopeUsage, fee_per_share
 from ledger.values import ZERO, Side
-
-_KEEP_REQUESTS: Final = 1000
-"""Request times kept per scope: the highest rate limit that can be checked."""
 
 
 class Reservation(NamedTuple):
@@ -57,6 +54,34 @@ class Holding(msgspec.Struct):
     open_sells: Decimal = ZERO
 
 
+class Held(NamedTuple):
+    """What something under way holds back, before any event says so.
+
+    `cash` in pUSD; `buys` and `sells` in shares of each of `lines`; `orders` is
+    the number of orders that it will open.
+    """
+
+    strategy: str
+    market_id: str
+    lines: tuple[Holding, ...] = ()
+    cash: Decimal = ZERO
+    buys: Decimal = ZERO
+    sells: Decimal = ZERO
+    orders: int = 0
+
+
+def held_by(
+    intent: OrderIntent, size: Decimal, fee_rate: Decimal, line: Holding
+) -> Held:
+    """What an intent holds back while its order is being prepared: all of it."""
+    strategy, market_id = intent.strategy, intent.market_id
+    if intent.side is Side.SELL:
+        return Held(strategy, market_id, (line,), sells=size, orders=1)
+    fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
+    cash = size * (intent.price + fee)
+    return Held(strategy, market_id, (line,), cash, buys=size, orders=1)
+
+
 class Exposure:
     """Counts what orders hold back and what each scope uses up.
 
@@ -67,7 +92,7 @@ class Exposure:
         self.reserved_cash = ZERO
         self.scopes: dict[str, ScopeUsage] = {}
         self._held: dict[str, Decimal] = {}
-        self._preparing: dict[int, tuple[OrderIntent, Holding, Decimal, Decimal]] = {}
+        self._under_way: dict[int, Held] = {}
         self._requests: dict[str, deque[datetime]] = {}
         self._scopes_of: dict[tuple[str, str], tuple[ScopeUsage, ...]] = {}
 
@@ -103,48 +128,36 @@ class Exposure:
             self._held[order.order_id] = order.size - order.matched
 
     @contextmanager
-    def hold(
-        self, intent: OrderIntent, size: Decimal, fee_rate: Decimal, holding: Holding
-    ) -> Iterator[None]:
-        """Count an intent in full while its order is being prepared."""
-        fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
-        cash = size * (intent.price + fee) if intent.side is Side.BUY else ZERO
-        held = (intent, holding, cash, size)
-        self._preparing[id(held)] = held
-        self._shift(*held, 1)
+    def hold(self, held: Held) -> Iterator[None]:
+        """Count what is under way, until its event can."""
+        self._under_way[id(held)] = held
+        self._shift(held, 1)
         try:
             yield
         finally:
-            del self._preparing[id(held)]
-            self._shift(intent, holding, -cash, -size, -1)
+            del self._under_way[id(held)]
+            self._shift(held, -1)
 
     @contextmanager
     def recorded_only(self) -> Iterator[None]:
-        """Leave out what is being prepared: no event says it, so no state may."""
-        for intent, holding, cash, size in self._preparing.values():
-            self._shift(intent, holding, -cash, -size, -1)
+        """Leave out what is under way: no event says it, so no state may."""
+        for held in self._under_way.values():
+            self._shift(held, -1)
         try:
             yield
         finally:
-            for held in self._preparing.values():
-                self._shift(*held, 1)
+            for held in self._under_way.values():
+                self._shift(held, 1)
 
-    def _shift(
-        self,
-        intent: OrderIntent,
-        holding: Holding,
-        cash: Decimal,
-        size: Decimal,
-        opened: int,
-    ) -> None:
+    def _shift(self, held: Held, sign: int) -> None:
+        cash = sign * held.cash
         self.reserved_cash += cash
-        for usage in self.usages(intent.strategy, intent.market_id):
+        for usage in self.usages(held.strategy, held.market_id):
             usage.gross += cash
-            usage.open_orders += opened
-        if intent.side is Side.BUY:
-            holding.open_buys += size
-        else:
-            holding.open_sells += size
+            usage.open_orders += sign * held.orders
+        for line in held.lines:
+            line.open_buys += sign * held.buys
+            line.open_sells += sign * held.sells
 
     def post(
         self, key: PositionKey, before: Totals, after: Totals, at: datetime
@@ -173,7 +186,7 @@ class Exposure:
             usage.rejects += 1
 
     def count_failure(self, order: Order) -> None:
-        """The outcome is unknown, or a trade became void."""
+        """The outcome is unknown, or a trade turned out void."""
         for usage in self.usages(order.strategy, order.market_id):
             usage.failures += 1
 
@@ -190,7 +203,7 @@ class Exposure:
         for scope in scopes:
             times = self._requests.get(scope)
             if times is None:
-                times = self._requests[scope] = deque(maxlen=_KEEP_REQUESTS)
+                times = self._requests[scope] = deque(maxlen=MAX_RATE)
             times.append(at)
 
     def requests(self, scope: str) -> Sequence[datetime]:

@@ -2,13 +2,17 @@
 
 Cost is the moving average: what leaves takes its share of the cost with it,
 rounded to 6 places, so that a closed position's profit is exact.
+Money enters with at most 6 places and every move keeps `cost - realized_pnl`
+equal to what was paid less what was received.
 Fees are kept apart; `realized_pnl` is before fees.
+
+Once the market is resolved, shares are worth their payout, whenever they came.
 
 A void fill leaves the position as if it had never been: movements from the
 first unsettled one on are kept and folded again without it.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import IntEnum
 from typing import Final, NamedTuple
 
@@ -53,10 +57,13 @@ class Movement(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Running sums of a position.
+    """Running sums of a position; shares and cost are never below 0.
 
     `unexplained` counts shares that left without having been seen to come: an
-    account's history that begins in the middle.
+    account's history that begins in the middle, or a void purchase whose shares
+    were sold already.
+    `payout` is the pUSD per share of a resolved market; the cost is then what the
+    shares pay.
     """
 
     shares: Decimal = ZERO
@@ -71,7 +78,16 @@ class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 def moved(totals: Totals, move: Movement) -> Totals:
     """Apply one movement; pure and total."""
-    return _MOVES[move.kind](totals, move)
+    after = _MOVES[move.kind](totals, move)
+    return after if after.payout is None else _marked(after, after.payout)
+
+
+def _marked(t: Totals, payout: Decimal) -> Totals:
+    """Value the shares at their payout, so that no order of arrival matters."""
+    worth = in_micros(t.shares * payout)
+    if worth == t.cost:
+        return t
+    return replace(t, cost=worth, realized_pnl=t.realized_pnl + worth - t.cost)
 
 
 def _gain(t: Totals, move: Movement) -> Totals:
@@ -106,29 +122,26 @@ def _loss(t: Totals, move: Movement) -> Totals:
 
 
 def _resolve(t: Totals, move: Movement) -> Totals:
-    worth = t.shares * move.amount
-    return Totals(
-        t.shares,
-        worth,
-        t.fees,
-        t.realized_pnl + worth - t.cost,
-        t.bought,
-        t.sold,
-        t.unexplained,
-        move.amount,
-    )
+    return replace(t, payout=move.amount)
 
 
 def _undo_gain(t: Totals, move: Movement) -> Totals:
-    """Take a settled purchase back, at its own price."""
+    """Take a settled purchase back, at its own price.
+
+    Shares that were sold meanwhile cannot be taken back: they left without
+    having come, and what they were sold for is all result.
+    """
+    taken = min(move.size, t.shares)
+    rest = t.cost - move.amount
+    cost = max(rest, ZERO) if taken < t.shares else ZERO
     return Totals(
-        t.shares - move.size,
-        t.cost - move.amount,
+        t.shares - taken,
+        cost,
         t.fees - move.fee,
-        t.realized_pnl,
+        t.realized_pnl + cost - rest,
         t.bought - move.size,
         t.sold,
-        t.unexplained,
+        t.unexplained + move.size - taken,
         t.payout,
     )
 
@@ -267,20 +280,36 @@ class Position(msgspec.Struct):
         self.base = self.totals
 
 
+def in_micros(amount: Decimal) -> Decimal:
+    """Cut an amount of pUSD to 6 places: the chain holds no smaller unit."""
+    if amount % MICRO:
+        return amount.quantize(MICRO, rounding=ROUND_FLOOR)
+    return amount
+
+
 def trade_movement(side: Side, size: Decimal, price: Decimal, fee: Decimal) -> Movement:
-    """The movement of one fill of ours."""
+    """The movement of one fill of ours; size times price is cut to 6 places."""
     kind = Kind.GAIN if side is Side.BUY else Kind.LOSS
-    return Movement(kind, size, size * price, fee)
+    return Movement(kind, size, in_micros(size * price), fee)
 
 
-def split_leg(size: Decimal) -> Movement:
+def split_leg(size: Decimal, outcome: Outcome) -> Movement:
     """One leg of a split: half of the pUSD is each leg's cost."""
-    return Movement(Kind.GAIN, size, size * _HALF, is_trade=False)
+    return Movement(Kind.GAIN, size, _half_of(size, outcome), is_trade=False)
 
 
-def merge_leg(size: Decimal) -> Movement:
+def merge_leg(size: Decimal, outcome: Outcome) -> Movement:
     """One leg of a merge: half of the pUSD is each leg's proceeds."""
-    return Movement(Kind.LOSS, size, size * _HALF, is_trade=False)
+    return Movement(Kind.LOSS, size, _half_of(size, outcome), is_trade=False)
+
+
+def _half_of(size: Decimal, outcome: Outcome) -> Decimal:
+    """Half of an amount; a last millionth that has no half goes to NO."""
+    half = size * _HALF
+    if half % MICRO:
+        rounding = ROUND_FLOOR if outcome is Outcome.YES else ROUND_CEILING
+        return half.quantize(MICRO, rounding=rounding)
+    return half
 
 
 def redemption(size: Decimal, payout: Decimal) -> Movement:

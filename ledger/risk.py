@@ -12,9 +12,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from ledger.errors import InvalidInputError
 from ledger.intent import OrderIntent
 from ledger.market import Market
 from ledger.values import ONE, ZERO, Outcome, Side, TradingMode, text_of
+
+MAX_RATE: Final = 1000
+"""The highest limit on orders per second: so many request times are kept."""
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -27,6 +31,10 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     Sizes and positions in shares of one outcome, notionals, exposure and loss
     in pUSD, prices in pUSD per share.
+
+    Raises:
+        InvalidInputError: `max_orders_per_second` lies outside 1 to `MAX_RATE`;
+            a higher one could never be reached.
     """
 
     max_order_size: Decimal | None = None
@@ -40,6 +48,12 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True):
     max_daily_loss: Decimal | None = None
     max_consecutive_rejects: int | None = None
     max_consecutive_failures: int | None = None
+
+    def __post_init__(self) -> None:
+        rate = self.max_orders_per_second
+        if rate is not None and not 1 <= rate <= MAX_RATE:
+            field = "max_orders_per_second"
+            raise InvalidInputError(field, f"must lie between 1 and {MAX_RATE}")
 
     @property
     def is_empty(self) -> bool:

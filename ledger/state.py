@@ -7,8 +7,8 @@ arrives.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -17,7 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ledger import events as ev
-from ledger.exposure import Exposure, Holding, reservation_of
+from ledger.exposure import Exposure, Held, Holding, held_by, reservation_of
 from ledger.intent import OrderIntent
 from ledger.market import Market
 from ledger.order import Order, Trade, advance, requested
@@ -25,6 +25,7 @@ from ledger.position import (
     Movement,
     Position,
     PositionKey,
+    Totals,
     merge_leg,
     redemption,
     resolution,
@@ -34,9 +35,9 @@ from ledger.position import (
 )
 from ledger.reconcile import Believed
 from ledger.risk import ScopeUsage
-from ledger.values import ZERO, Outcome, Side, TradingMode
+from ledger.values import ZERO, Outcome, Settlement, Side, TradingMode
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 """Raised when the meaning of a checkpoint changes; older ones are ignored."""
 
 _TRADE_EVENTS: Final = (ev.FillMatched, ev.SettlementEvent)
@@ -120,6 +121,7 @@ class LedgerState:
         self._tracks = tracks_exposure
         self._load_order = load_order
         self._by_token: dict[tuple[str, Outcome], list[Holding]] = {}
+        self._lent: dict[PositionKey, int] = {}
 
     # The fold
 
@@ -216,7 +218,7 @@ class LedgerState:
         if self._tracks:
             if type(event) is ev.FillMatched:
                 self.exposure.reserve(order, holding)
-            elif type(event) is ev.FillVoided:
+            elif type(event) is ev.FillVoided and _turned_void(before, after):
                 self.exposure.count_failure(order)
         was_live = before is not None and before.is_live
         is_live = after.is_live
@@ -267,13 +269,13 @@ class LedgerState:
         self.cash -= event.size
         for outcome in Outcome:
             key = PositionKey(event.strategy, event.market_id, outcome)
-            self._move(key, split_leg(event.size), event)
+            self._move(key, split_leg(event.size, outcome), event)
 
     def _on_merged(self, event: ev.PositionMerged) -> None:
         self.cash += event.size
         for outcome in Outcome:
             key = PositionKey(event.strategy, event.market_id, outcome)
-            self._move(key, merge_leg(event.size), event)
+            self._move(key, merge_leg(event.size, outcome), event)
 
     def _on_redeemed(self, event: ev.PositionRedeemed) -> None:
         self.cash += event.payout
@@ -287,9 +289,15 @@ class LedgerState:
     def _on_resolved(self, event: ev.MarketResolved) -> None:
         self.payouts[event.market_id] = (event.yes_payout, event.no_payout)
         for key in [k for k in self.holdings if k.market_id == event.market_id]:
-            is_yes = key.outcome is Outcome.YES
-            payout = event.yes_payout if is_yes else event.no_payout
+            payout = self._payout(key.market_id, key.outcome)
+            assert payout is not None
             self._move(key, resolution(payout), event)
+
+    def _payout(self, market_id: str, outcome: Outcome) -> Decimal | None:
+        payouts = self.payouts.get(market_id)
+        if payouts is None:
+            return None
+        return payouts[0 if outcome is Outcome.YES else 1]
 
     def _on_cash(self, event: ev.CashMoved) -> None:
         self.cash += event.amount
@@ -337,10 +345,22 @@ class LedgerState:
         """One strategy's line in one outcome, made if absent."""
         known = self.holdings.get(key)
         if known is None:
-            known = Holding(Position(key.strategy, key.market_id, key.outcome))
+            known = self._blank(key)
             self.holdings[key] = known
             self._by_token.setdefault((key.market_id, key.outcome), []).append(known)
         return known
+
+    def _blank(self, key: PositionKey) -> Holding:
+        # What comes after the resolution is worth its payout all the same.
+        start = Totals(payout=self._payout(key.market_id, key.outcome))
+        position = Position(key.strategy, key.market_id, key.outcome, start, start)
+        return Holding(position)
+
+    def _is_blank(self, line: Holding) -> bool:
+        position = line.position
+        start = Totals(payout=self._payout(position.market_id, position.outcome))
+        is_idle = not (position.tail or line.open_buys or line.open_sells)
+        return is_idle and position.totals == start
 
     def position_with_open_buys(
         self, strategy: str | None, market_id: str, outcome: Outcome
@@ -380,12 +400,56 @@ class LedgerState:
         """Cash minus what open BUY orders reserve."""
         return self.cash - self.reserved_cash
 
+    @contextmanager
     def hold(
         self, intent: OrderIntent, size: Decimal, fee_rate: Decimal
-    ) -> AbstractContextManager[None]:
+    ) -> Iterator[None]:
         """Count an intent in full while its order is being prepared."""
         key = PositionKey(intent.strategy, intent.market_id, intent.outcome)
-        return self.exposure.hold(intent, size, fee_rate, self.holding(key))
+        is_lent = key in self._lent or key not in self.holdings
+        held = held_by(intent, size, fee_rate, self.holding(key))
+        if is_lent:
+            self._lent[key] = self._lent.get(key, 0) + 1
+        try:
+            with self.exposure.hold(held):
+                yield
+        finally:
+            if is_lent:
+                self._take_back(key)
+
+    def _take_back(self, key: PositionKey) -> None:
+        """Let a line go that was made for intents and that no event has used."""
+        self._lent[key] -= 1
+        if self._lent[key]:
+            return
+        del self._lent[key]
+        line = self.holdings[key]
+        if self._is_blank(line):
+            del self.holdings[key]
+            lines = self._by_token[key.market_id, key.outcome]
+            lines.remove(line)
+            if not lines:
+                del self._by_token[key.market_id, key.outcome]
+
+    @contextmanager
+    def hold_cash(
+        self, strategy: str, market_id: str, amount: Decimal
+    ) -> Iterator[None]:
+        """Keep `amount` pUSD for a split that is under way."""
+        with self.exposure.hold(Held(strategy, market_id, cash=amount)):
+            yield
+
+    @contextmanager
+    def hold_shares(
+        self, strategy: str, market_id: str, size: Decimal, *outcomes: Outcome
+    ) -> Iterator[None]:
+        """Keep shares of each outcome for a merge or redemption that is under way."""
+        lines = tuple(
+            self.holding(PositionKey(strategy, market_id, outcome))
+            for outcome in outcomes
+        )
+        with self.exposure.hold(Held(strategy, market_id, lines, sells=size)):
+            yield
 
     # Checkpoints
 
@@ -401,7 +465,7 @@ class LedgerState:
                     cash=self.cash,
                     reserved_cash=self.exposure.reserved_cash,
                     orders=self.orders,
-                    holdings=list(self.holdings.values()),
+                    holdings=self._recorded_lines(),
                     scopes=self.exposure.scopes,
                     drifts=self.drifts,
                     markets=self.markets,
@@ -409,6 +473,13 @@ class LedgerState:
                     versions=self.versions,
                 )
             )
+
+    def _recorded_lines(self) -> list[Holding]:
+        return [
+            line
+            for key, line in self.holdings.items()
+            if key not in self._lent or not self._is_blank(line)
+        ]
 
     def restore(self, data: bytes) -> bool:
         """Take a checkpoint over; false if it is of another version or account."""
@@ -433,6 +504,12 @@ class LedgerState:
                 self.by_venue_id[order.venue_order_id] = order.order_id
             self.exposure.adopt(order)
         return True
+
+
+def _turned_void(before: Trade | None, after: Trade) -> bool:
+    """Whether news made a trade void: told again, it is one failure still."""
+    was_void = before is not None and before.settlement is Settlement.FAILED
+    return after.settlement is Settlement.FAILED and not was_void
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder(decimal_format="string")

@@ -1,14 +1,24 @@
 """What is not about one order: cash, shares, markets, the trading mode."""
 
 import asyncio
+from collections.abc import Callable
 from decimal import Decimal
 
 from ledger import events as ev
 from ledger.errors import CommandRefusedError, InvalidInputError, unknown_market
 from ledger.manager.desk import Desk
 from ledger.market import Market
+from ledger.position import in_micros
 from ledger.recorded import Identity
-from ledger.values import ONE, ZERO, Outcome, TradingMode, text_of
+from ledger.values import (
+    ONE,
+    ZERO,
+    Outcome,
+    TradingMode,
+    money_from,
+    shares_from,
+    text_of,
+)
 
 
 class AccountDesk:
@@ -36,7 +46,12 @@ class AccountDesk:
     async def move_cash(
         self, amount: Decimal, reason: str, *, actor: str = "operator"
     ) -> None:
-        """Record pUSD that came in (positive) or went out (negative)."""
+        """Record pUSD that came in (positive) or went out (negative).
+
+        Raises:
+            InvalidInputError: not a finite amount with at most 6 places.
+        """
+        amount = _read("amount", money_from, amount)
         event = ev.CashMoved(
             at=self._desk.clock.now(), actor=actor, amount=amount, reason=reason
         )
@@ -46,7 +61,8 @@ class AccountDesk:
         """Record account activity that happened elsewhere.
 
         Args:
-            events: What happened, in order.
+            events: What happened, in order; events refuse bad numbers when they
+                are made.
             key: Names the activity forever; a repeated key records nothing.
 
         Returns:
@@ -69,14 +85,17 @@ class AccountDesk:
         """Turn `size` complete pairs of a strategy into pUSD.
 
         Raises:
-            InvalidInputError: unknown market or a size that is not above 0.
+            InvalidInputError: unknown market, or a size that is not above 0 with
+                at most 6 places.
             CommandRefusedError: fewer settled, unreserved pairs are there.
             VenueRejectedError: the venue cannot.
         """
-        market = self._known(market_id, size)
+        market, size = self._known(market_id), _read("size", shares_from, size)
         for outcome in Outcome:
             self._check_free(strategy, market_id, outcome, size)
-        tx_hash = await self._desk.executor.merge(market, size)
+        # Others may decide meanwhile: the shares are spoken for.
+        with self._state.hold_shares(strategy, market_id, size, *Outcome):
+            tx_hash = await self._desk.executor.merge(market, size)
         await self._journal.append_to(
             self._stream,
             ev.PositionMerged(
@@ -95,11 +114,12 @@ class AccountDesk:
         Raises:
             InvalidInputError, CommandRefusedError, VenueRejectedError: as `merge`.
         """
-        market = self._known(market_id, size)
+        market, size = self._known(market_id), _read("size", shares_from, size)
         if self._state.free_cash() < size:
             msg = f"{text_of(self._state.free_cash())} pUSD are free"
             raise CommandRefusedError(msg)
-        tx_hash = await self._desk.executor.split(market, size)
+        with self._state.hold_cash(strategy, market_id, size):
+            tx_hash = await self._desk.executor.split(market, size)
         await self._journal.append_to(
             self._stream,
             ev.PositionSplit(
@@ -116,14 +136,14 @@ class AccountDesk:
         """Turn a strategy's settled shares of a resolved outcome into pUSD.
 
         Returns:
-            The payout, 0 for the losing outcome.
+            The payout, cut to 6 places; 0 for the losing outcome.
 
         Raises:
             InvalidInputError: unknown market.
             CommandRefusedError: the market is not resolved.
             VenueRejectedError: the venue cannot.
         """
-        market = self._known(market_id, ONE)
+        market = self._known(market_id)
         payouts = self._state.payouts.get(market_id)
         if payouts is None:
             msg = f"market {market_id} is not resolved"
@@ -131,8 +151,9 @@ class AccountDesk:
         size = self._state.sellable(strategy, market_id, outcome)
         if size <= ZERO:
             return ZERO
-        payout = size * payouts[0 if outcome is Outcome.YES else 1]
-        tx_hash = await self._desk.executor.redeem(market, outcome, size)
+        payout = in_micros(size * payouts[0 if outcome is Outcome.YES else 1])
+        with self._state.hold_shares(strategy, market_id, size, outcome):
+            tx_hash = await self._desk.executor.redeem(market, outcome, size)
         await self._journal.append_to(
             self._stream,
             ev.PositionRedeemed(
@@ -151,7 +172,16 @@ class AccountDesk:
     async def resolve_market(
         self, market_id: str, yes_payout: Decimal, *, source: str = "stream"
     ) -> None:
-        """Record that a market is decided; `yes_payout` is pUSD per YES share."""
+        """Record that a market is decided; `yes_payout` is pUSD per YES share.
+
+        Raises:
+            InvalidInputError: the payout lies outside 0 to 1 or has more than 6
+                places.
+        """
+        yes_payout = _read("yes_payout", money_from, yes_payout)
+        if not ZERO <= yes_payout <= ONE:
+            field = "yes_payout"
+            raise InvalidInputError(field, "must lie between 0 and 1, ends included")
         if market_id in self._state.payouts:
             return
         await self._journal.append_to(
@@ -178,13 +208,10 @@ class AccountDesk:
         await self._journal.append_to(ev.SYSTEM_STREAM, event)
         self._desk.log.warning("ledger.mode_changed", mode=str(mode), reason=reason)
 
-    def _known(self, market_id: str, size: Decimal) -> Market:
+    def _known(self, market_id: str) -> Market:
         market = self._state.markets.get(market_id)
         if market is None:
             raise unknown_market(market_id)
-        if size <= ZERO:
-            field = "size"
-            raise InvalidInputError(field, "must be above 0")
         return market
 
     def _check_free(
@@ -194,3 +221,10 @@ class AccountDesk:
         if free < size:
             msg = f"{text_of(free)} settled {outcome} shares are free, not {size}"
             raise CommandRefusedError(msg)
+
+
+def _read(field: str, read: Callable[[object], Decimal], value: object) -> Decimal:
+    try:
+        return read(value)
+    except ValueError as error:
+        raise InvalidInputError(field, str(error)) from None

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
+from functools import reduce
 from typing import Any, Final
 
 from hypothesis import given as for_all
@@ -16,14 +17,16 @@ from ledger.order import Order
 from ledger.position import (
     Movement,
     Position,
+    Totals,
     merge_leg,
+    moved,
     redemption,
     resolution,
     split_leg,
     trade_movement,
     transfer,
 )
-from ledger.values import EndReason, Outcome, Phase, Settlement, Side
+from ledger.values import MICRO, EndReason, Outcome, Phase, Settlement, Side
 from tests.unit.core.accounts import Account, counted, picture, recounted
 from tests.unit.core.conformance import check_invariants
 from tests.unit.core.stories import DELAYED, LIVE, REFUSED, START, UNKNOWN, ended, fill
@@ -34,11 +37,12 @@ D = Decimal
 
 SIZES = st.integers(1, 40_000_000).map(lambda n: D(n) / 1_000_000)
 PRICES = st.integers(1, 999).map(lambda n: D(n) / 1_000)
+PAYOUTS = st.one_of(st.sampled_from([D("0"), D("0.5"), D("1")]), PRICES)
 FEES = st.integers(0, 300_000).map(lambda n: D(n) / 1_000_000)
 TRADES = st.builds(trade_movement, st.sampled_from(Side), SIZES, PRICES, FEES)
 MOVES = st.one_of(
-    SIZES.map(split_leg),
-    SIZES.map(merge_leg),
+    st.builds(split_leg, SIZES, st.sampled_from(Outcome)),
+    st.builds(merge_leg, SIZES, st.sampled_from(Outcome)),
     st.builds(redemption, SIZES, FEES),
     st.builds(transfer, SIZES, FEES),
     SIZES.map(lambda size: transfer(-size, D("0"))),
@@ -140,6 +144,36 @@ def test_no_cost_is_lost_or_made(moves: list[Movement]) -> None:
         assert totals.cost == 0
 
 
+@for_all(st.lists(st.one_of(TRADES, MOVES), max_size=12), st.integers(0, 12), PAYOUTS)
+def test_the_time_of_the_resolution_does_not_matter(
+    moves: list[Movement], at: int, payout: Decimal
+) -> None:
+    """News come late; whoever redeems must not see another result for it."""
+    moves = [move for move in moves if move.kind.name != "RESOLVE"]
+    end = resolution(payout)
+    early = reduce(moved, [*moves[:at], end, *moves[at:]], Totals())
+    assert early == reduce(moved, [*moves, end], Totals())
+
+
+@for_all(st.lists(st.one_of(TRADES, MOVES), max_size=12), st.integers(0, 11))
+def test_no_sum_falls_below_zero_or_is_finer_than_the_chain(
+    moves: list[Movement], voided: int
+) -> None:
+    """Also when the venue takes a confirmed trade back."""
+    position = Position("alpha", "0xmarket", Outcome.YES)
+    for number, move in enumerate(moves):
+        position.book(f"t{number}", move, is_settled=True)
+    trades = [n for n, move in enumerate(moves) if move.is_trade]
+    if trades:
+        number = trades[voided % len(trades)]
+        position.void(f"t{number}", moves[number])
+    totals = position.totals
+    assert totals.shares >= 0
+    assert totals.cost >= 0
+    for amount in (totals.shares, totals.cost, totals.realized_pnl):
+        assert not amount % MICRO
+
+
 @for_all(st.lists(STEPS, min_size=8, max_size=25))
 def test_pending_shares_are_those_of_open_trades(steps: list[Step]) -> None:
     """They cannot be sold, and each must stop being pending once."""
@@ -218,7 +252,7 @@ ACTIVITY = st.one_of(
         *(MARKETS, st.sampled_from(["0", "0.5", "1"])),
     ),
     st.builds(
-        lambda s, o, side, n, f: [
+        lambda s, o, side, n, paid, f: [
             ev.PositionTraded(
                 at=START,
                 strategy=s,
@@ -227,11 +261,11 @@ ACTIVITY = st.one_of(
                 side=side,
                 size=n,
                 price=D("0.5"),
-                amount=n / 2,
+                amount=paid,
                 fee=f,
             )
         ],
-        *(STRATEGIES, OUTCOMES, st.sampled_from(Side), SIZES, FEES),
+        *(STRATEGIES, OUTCOMES, st.sampled_from(Side), SIZES, SIZES, FEES),
     ),
     st.just([]),
 )
@@ -309,9 +343,11 @@ def check_orders(account: Account) -> None:
 
 
 def order_cash(order: Order) -> Decimal:
-    """What an order's live fills brought (or cost, if negative)."""
+    """What an order's live fills brought (or cost, if negative), to the millionth."""
     sign = 1 if order.side is Side.SELL else -1
-    return sign * order.cost - order.fees
+    amounts = (t.size * t.price for t in order.trades.values() if t.is_live)
+    paid = sum((a.quantize(MICRO, rounding=ROUND_FLOOR) for a in amounts), D("0"))
+    return sign * paid - order.fees
 
 
 def account_cash(account: Account) -> Decimal:

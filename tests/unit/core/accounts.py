@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from ledger import events as ev
 from ledger.decide import Meta, decide
-from ledger.order import Order, replay
+from ledger.order import Order, Trade, replay
 from ledger.position import PositionKey
 from ledger.recorded import NewEvent
 from ledger.state import LedgerState
-from ledger.values import ZERO, Outcome, Side
+from ledger.values import ZERO, Outcome, Settlement, Side
 from tests.unit.core.stories import START, requested
 
 ACCOUNT: Final = "main"
@@ -226,11 +226,15 @@ def _rows_of_bad_news(log: Iterable[NewEvent]) -> dict[str, tuple[int, int]]:
     """Rejects and failures in a row, per scope."""
     rows: dict[str, tuple[int, int]] = {}
     owners: dict[str, tuple[str, str, str]] = {}
+    trades: dict[tuple[str, str], Trade] = {}
     for stream, _, event in log:
         if isinstance(event, ev.LedgerResumed):
             rows.clear()
         if isinstance(event, ev.OrderRequested):
             owners[stream] = _scopes(event.strategy, event.market_id)
+        is_failure = isinstance(event, ev.OrderOutcomeUnknown)
+        if isinstance(event, ev.FillMatched | ev.SettlementEvent):
+            is_failure = _turns_void(trades, (stream, event.trade_id), event)
         for name in owners.get(stream, ()):
             rejects, failures = rows.get(name, (0, 0))
             match event:
@@ -238,8 +242,24 @@ def _rows_of_bad_news(log: Iterable[NewEvent]) -> dict[str, tuple[int, int]]:
                     rows[name] = (0, 0)
                 case ev.OrderRejected():
                     rows[name] = (rejects + 1, failures)
-                case ev.OrderOutcomeUnknown() | ev.FillVoided():
+                case _ if is_failure:
                     rows[name] = (rejects, failures + 1)
                 case _:
                     pass
     return rows
+
+
+def _turns_void(
+    trades: dict[tuple[str, str], Trade],
+    key: tuple[str, str],
+    event: ev.FillMatched | ev.SettlementEvent,
+) -> bool:
+    """Whether a trade that was not void before is void after one more claim."""
+    before = trades.get(key, Trade(trade_id=event.trade_id))
+    claim = (
+        event.SETTLEMENT
+        if isinstance(event, ev.SettlementEvent)
+        else Settlement.MATCHED
+    )
+    after = trades[key] = before.claimed(claim, event.venue_time, event.tx_hash)
+    return after.settlement is Settlement.FAILED is not before.settlement

@@ -116,11 +116,13 @@ def test_shares_that_were_never_seen_to_come_are_counted_apart() -> None:
 
 def test_a_split_costs_half_a_dollar_a_leg_and_a_merge_brings_it_back() -> None:
     """A split and its merge must leave no profit and count as no trade."""
-    assert after(split_leg(D("10"))) == Totals(shares=D("10"), cost=D("5.0"))
-    assert after(split_leg(D("10")), merge_leg(D("4"))) == Totals(
-        shares=D("6"), cost=D("3.0")
+    assert after(split_leg(D("10"), Outcome.YES)) == Totals(
+        shares=D("10"), cost=D("5.0")
     )
-    cheap = after(bought("10", "0.45"), merge_leg(D("10")))
+    assert after(
+        split_leg(D("10"), Outcome.YES), merge_leg(D("4"), Outcome.YES)
+    ) == Totals(shares=D("6"), cost=D("3.0"))
+    cheap = after(bought("10", "0.45"), merge_leg(D("10"), Outcome.YES))
     assert cheap == Totals(
         cost=D("0"), realized_pnl=D("0.50"), bought=D("10"), fees=D("0")
     )
@@ -147,6 +149,52 @@ def test_a_resolution_realises_the_result_once() -> None:
     assert (lost.cost, lost.realized_pnl) == (D("0"), D("-4"))
     drawn = after(bought("10", "0.40"), resolution(D("0.5")))
     assert (drawn.cost, drawn.realized_pnl) == (D("5"), D("1"))
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        bought("10", "0.40", "0.1"),
+        sold("4", "0.30", "0.1"),
+        sold("30", "0.30"),
+        split_leg(D("3"), Outcome.YES),
+        transfer(D("7"), D("2")),
+        transfer(D("-7"), D("0")),
+    ],
+    ids=["purchase", "sale", "oversale", "split", "transfer in", "transfer out"],
+)
+@pytest.mark.parametrize("payout", ["1", "0", "0.5", "0.333333"])
+def test_what_arrives_after_the_resolution_counts_as_if_before(
+    late: Movement, payout: str
+) -> None:
+    """The news of a fill may come after the market's end; the result is the same."""
+    first, end = bought("20.000001", "0.60"), resolution(D(payout))
+    assert after(first, end, late) == after(first, late, end)
+
+
+def test_a_purchase_told_after_the_resolution_is_worth_its_payout() -> None:
+    """10 bought at 0.40 pay 10: 6 won, and 10 at stake until they are redeemed."""
+    won = after(resolution(D("1")), bought("10", "0.40"))
+    assert (won.shares, won.cost, won.realized_pnl) == (D("10"), D("10"), D("6"))
+    lost = after(resolution(D("0")), bought("10", "0.40"))
+    assert (lost.shares, lost.cost, lost.realized_pnl) == (D("10"), D("0"), D("-4"))
+
+
+def test_no_amount_is_finer_than_the_chain() -> None:
+    """0.000007 shares at 0.333333 cost 2.333331 millionths; 2 can be paid."""
+    for make in (bought, sold):
+        assert make("0.000007", "0.333333").amount == D("0.000002")
+        assert make("10", "0.333333").amount == D("3.33333")
+    third = after(bought("0.000007", "0.5"), resolution(D("0.333333")))
+    assert third.cost == D("0.000002")
+
+
+def test_an_odd_millionth_of_a_split_is_in_one_leg_only() -> None:
+    """Two halves that are both cut would lose money, both raised would invent it."""
+    size = D("0.000003")
+    for leg in (split_leg, merge_leg):
+        assert leg(size, Outcome.YES).amount == D("0.000001")
+        assert leg(size, Outcome.NO).amount == D("0.000002")
 
 
 def test_transfers_move_shares_without_payment() -> None:
@@ -228,7 +276,7 @@ def test_a_void_fill_lets_go_of_what_waited_behind_it() -> None:
     made = Position("alpha", "0xmarket", Outcome.YES)
     made.book("t1", bought("10", "0.40"), is_settled=False)
     made.book("t2", bought("5", "0.20"), is_settled=True)
-    made.move(split_leg(D("3")))
+    made.move(split_leg(D("3"), Outcome.YES))
     assert list(made.tail) == ["t1", "t2", "#1"]
     made.void("t1", bought("10", "0.40"))
     assert made.tail == {}
@@ -273,10 +321,37 @@ def test_a_void_sale_after_its_confirmation_is_undone_as_well() -> None:
     assert made.avg_price == D("0.5")
 
 
+def test_a_void_purchase_whose_shares_were_sold_leaves_no_negative_shares() -> None:
+    """What is left is the sale alone, of shares that were never seen to come."""
+    made = position(
+        bought("10", "0.40", "0.5"), bought("10", "0.60"), sold("15", "0.70", "0.2")
+    )
+    made.void("t1", bought("10", "0.40", "0.5"))
+    assert made == position(bought("10", "0.60"), sold("15", "0.70", "0.2"))
+    assert made.totals.unexplained == 5
+    # 10.5 received, 6 paid.
+    assert (made.shares, made.totals.cost) == (D("0"), D("0"))
+    assert made.totals.realized_pnl == D("4.5")
+    made.book("t9", sold("5", "0.10"), is_settled=True)
+    assert (made.shares, made.totals.realized_pnl) == (D("0"), D("5.0"))
+    assert made.totals.unexplained == 10
+
+
+def test_a_void_purchase_leaves_no_negative_cost() -> None:
+    """A negative cost would lower what is at risk, and the average below 0."""
+    made = position(bought("10", "0.10"), bought("10", "0.90"), sold("5", "0.50"))
+    assert made.totals.cost == D("7.5")
+    made.void("t2", bought("10", "0.90"))
+    totals = made.totals
+    assert (totals.shares, totals.cost) == (D("5"), D("0"))
+    # 2.5 received, 1 paid.
+    assert totals.realized_pnl - totals.cost == D("1.5")
+
+
 def test_account_activity_is_final_from_the_start() -> None:
     """A split is on chain when it is recorded: it can be sold at once."""
     made = Position("alpha", "0xmarket", Outcome.YES)
-    made.move(split_leg(D("10")))
+    made.move(split_leg(D("10"), Outcome.YES))
     made.move(transfer(D("-3"), D("0")))
     assert (made.settled_shares, made.pending) == (D("7"), D("0"))
     assert made.tail == {}

@@ -7,11 +7,15 @@ from typing import Any, Final
 
 import pytest
 from msgspec.structs import replace
+from pydantic import ValidationError
 
+from config.settings import Limits
+from ledger.errors import InvalidInputError
 from ledger.intent import OrderIntent
 from ledger.market import Market
 from ledger.risk import (
     APPROVED,
+    MAX_RATE,
     MarketGroup,
     RiskConfig,
     RiskDecision,
@@ -240,6 +244,23 @@ def test_a_rate_counts_the_last_second_alone(scope: str) -> None:
     assert check(two, asked(name, "0.1", "0.1", "1", "0.5")) is APPROVED
     verdict = check(two, asked(name, "0.999999", "0.5"))
     assert evidence(verdict) == (False, "orders_per_second", "2", "2")
+
+
+@pytest.mark.parametrize("rate", [1, MAX_RATE])
+def test_a_rate_can_be_limited_up_to_what_is_remembered(rate: int) -> None:
+    """Both ends work: one order a second, and a thousand."""
+    assert RiskLimits(max_orders_per_second=rate).max_orders_per_second == rate
+    assert Limits(max_orders_per_second=rate).max_orders_per_second == rate
+
+
+@pytest.mark.parametrize("rate", [0, MAX_RATE + 1])
+def test_a_rate_that_cannot_be_checked_is_refused(rate: int) -> None:
+    """Only so many request times are kept: a higher limit would never hold."""
+    with pytest.raises(InvalidInputError, match="between 1 and 1000") as refused:
+        RiskLimits(max_orders_per_second=rate)
+    assert refused.value.field == "max_orders_per_second"
+    with pytest.raises(ValidationError, match="max_orders_per_second"):
+        Limits(max_orders_per_second=rate)
 
 
 @EVERY_SCOPE

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ledger import events as ev
+from ledger.intent import OrderIntent
 from ledger.market import Market
 from ledger.order import Order
 from ledger.position import PositionKey, Totals
@@ -295,6 +296,155 @@ def test_a_resolution_values_every_line_of_its_market_alone(account: Account) ->
     assert account.state.payouts == {"0xmarket": (D("1"), D("0"))}
     assert account.state.usage("market:0xmarket").gross == 20
     assert account.state.usage("market:0xother").gross == 10
+
+
+def resolve(account: Account) -> None:
+    event = ev.MarketResolved(
+        at=START, market_id="0xmarket", yes_payout=D("1"), no_payout=D("0")
+    )
+    account.moved(event)
+
+
+Shown = tuple[dict[PositionKey, Totals], list[tuple[Decimal, Decimal]], Decimal]
+
+
+def told(account: Account, *, first: str) -> Shown:
+    """A resolution before or after late news: what the account shows for it."""
+    account.deposit("100")
+    account.ask("o1", size=D("10"))
+    account.ask("o2", size=D("10"), outcome=Outcome.NO)
+    account.learn("o1", LIVE, fill("t1", "4"))
+    account.learn("o2", LIVE)
+    if first == "resolution":
+        resolve(account)
+    account.learn("o1", fill("t2", "6", fee="0.1"), confirmed("t1"), confirmed("t2"))
+    account.learn("o2", fill("t3", "10"), confirmed("t3"))
+    account.moved(
+        ev.PositionTransferred(
+            at=START,
+            strategy="beta",
+            market_id="0xmarket",
+            outcome=Outcome.YES,
+            size=D("3"),
+            cost=D("1"),
+        )
+    )
+    if first == "news":
+        resolve(account)
+    state = account.state
+    lines = {key: line.position.totals for key, line in state.holdings.items()}
+    scopes = [
+        (state.usage(name).gross, state.usage(name).day_pnl)
+        for name in ("account", "strategy:alpha", "strategy:beta", "market:0xmarket")
+    ]
+    return lines, scopes, state.cash
+
+
+def test_a_resolution_and_late_news_may_come_in_any_order(account: Account) -> None:
+    """The result, what is at risk and the day's loss must not depend on it."""
+    lines, scopes, cash = told(account, first="resolution")
+    assert (lines, scopes, cash) == told(Account(), first="news")
+    # 10 YES won 6, 10 NO lost 4, 3 more YES won 2, and a fee of 0.1.
+    assert scopes[0] == (D("13"), D("3.9"))
+    assert cash == D("91.9")
+
+
+def test_a_trade_turns_void_once(account: Account) -> None:
+    """A failure told three times must not trip the breaker of three."""
+    account.ask("o1")
+    account.learn("o1", LIVE, fill("t1", "10"), voided("t1", 5))
+    account.learn("o1", voided("t1", 6), voided("t1", 7))
+    assert account.state.usage("account").failures == 1
+    account.learn("o1", voided("t2", 5), fill("t2", "10"), voided("t2", 6))
+    assert account.state.usage("account").failures == 2
+
+
+def test_money_is_never_finer_than_the_chain(account: Account) -> None:
+    """0.000007 at 0.333333 is no amount that can be paid."""
+    account.deposit("100")
+    account.ask("o1")
+    account.learn("o1", LIVE, fill("t1", "0.000007", "0.333333"))
+    account.moved(
+        ev.PositionSplit(
+            at=START, strategy="alpha", market_id="0xmarket", size=D("0.000001")
+        )
+    )
+    assert account.state.cash == D("99.999997")
+    assert totals(account).cost == D("0.000002")
+    assert totals(account, NO).cost == D("0.000001")
+    at_risk = account.state.usage("market:0xmarket").gross
+    assert at_risk - account.state.reserved_cash == D("0.000003")
+
+
+# What is under way
+
+
+def wanted(strategy: str = "alpha") -> OrderIntent:
+    return OrderIntent.parse(
+        {
+            "strategy": strategy,
+            "idempotency_key": "k9",
+            "market_id": "0xmarket",
+            "outcome": "YES",
+            "side": "BUY",
+            "size": "100",
+            "price": "0.40",
+        }
+    )
+
+
+def test_an_intent_that_comes_to_nothing_leaves_no_line(account: Account) -> None:
+    """A fold from the first event would not have it, and memory would grow."""
+    state = account.state
+    with state.hold(wanted(), D("5"), D("0")):
+        with state.hold(wanted(), D("7"), D("0")):
+            assert state.holdings[YES].open_buys == 12
+            assert msgspec.msgpack.decode(state.dump())["holdings"] == []
+        assert state.holdings[YES].open_buys == 5
+    assert state.holdings == {}
+    assert state.position_with_open_buys(None, "0xmarket", Outcome.YES) == 0
+
+
+def test_the_market_may_end_while_an_intent_is_prepared(account: Account) -> None:
+    """The line that waits for the intent is resolved, and goes all the same."""
+    with account.state.hold(wanted(), D("5"), D("0")):
+        resolve(account)
+    assert account.state.holdings == {}
+
+
+def test_a_line_that_an_event_has_used_stays(account: Account) -> None:
+    """Letting it go would lose its shares."""
+    with account.state.hold(wanted(), D("5"), D("0")):
+        account.ask("o1")
+    with account.state.hold(wanted(), D("5"), D("0")):
+        account.learn("o1", LIVE, ended())
+    assert account.state.holdings.keys() == account.refolded().holdings.keys() == {YES}
+
+
+def test_shares_of_a_merge_under_way_are_spoken_for(account: Account) -> None:
+    """Whoever asks meanwhile must not use them a second time."""
+    split = ev.PositionSplit(
+        at=START, strategy="alpha", market_id="0xmarket", size=D("10")
+    )
+    account.moved(split)
+    state, before = account.state, picture(account.state)
+    with state.hold_shares("alpha", "0xmarket", D("4"), *Outcome):
+        assert state.sellable("alpha", "0xmarket", Outcome.YES) == 6
+        assert state.sellable("alpha", "0xmarket", Outcome.NO) == 6
+        assert state.usage("account").open_orders == 0
+        with state.hold_shares("alpha", "0xmarket", D("6"), Outcome.YES):
+            assert state.sellable("alpha", "0xmarket", Outcome.YES) == 0
+    assert picture(state) == before
+
+
+def test_cash_of_a_split_under_way_is_spoken_for(account: Account) -> None:
+    """It is at risk as well: shares will have cost it in a moment."""
+    account.deposit("100")
+    state, before = account.state, picture(account.state)
+    with state.hold_cash("alpha", "0xmarket", D("30")):
+        assert state.free_cash() == 70
+        assert state.usage("market:0xmarket").gross == 30
+    assert picture(state) == before
 
 
 # What the reconciliation compares
