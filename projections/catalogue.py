@@ -21,7 +21,7 @@ from projections.reservations import RESERVATIONS
 from projections.settlement_health import SETTLEMENT_HEALTH
 from projections.system import SYSTEM
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Raised with any change of a row."""
 
 VERSION: Final = f"{SCHEMA_VERSION}.{STATE_VERSION}"

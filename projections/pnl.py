@@ -15,7 +15,21 @@ _COLUMNS: Final = list(TRADES.columns)
 _SIZE: Final = _COLUMNS.index("size")
 _PRICE: Final = _COLUMNS.index("price")
 _LIVE: Final = _COLUMNS.index("live")
-_PAID: Final = 2
+_OWN: Final = {
+    "strategy": str,
+    "market_id": str,
+    "slug": str,
+    "paid": str,
+    "paid_with_fees": str,
+    "received": str,
+    "cost": str,
+    "realized_pnl": str,
+    "fees": str,
+    "net": str,
+    "unexplained": str,
+}
+_SLUG: Final = list(_OWN).index("slug")
+_PAID: Final = list(_OWN).index("paid")
 
 
 def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
@@ -24,7 +38,8 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
     for strategy, market_id in sorted(markets):
         before = kept.row("pnl", (strategy, market_id))
         paid = _decimal(before, _PAID) + spent.get((strategy, market_id), ZERO)
-        cost = realized = fees = ZERO
+        slug = touched.slugs.get((strategy, market_id)) or _text(before, _SLUG)
+        cost = realized = fees = unexplained = ZERO
         for outcome in Outcome:
             line = state.holdings.get(PositionKey(strategy, market_id, outcome))
             if line is not None:
@@ -32,17 +47,21 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
                 cost += totals.cost
                 realized += totals.realized_pnl
                 fees += totals.fees
+                unexplained += totals.unexplained
         # Every movement changes the two sides alike, so that one sum is enough.
         received = paid + realized - cost
         yield (
             strategy,
             market_id,
+            slug,
             text(paid),
+            text(paid + fees),
             text(received),
             text(cost),
             text(realized),
             text(fees),
             text(realized - fees),
+            text(unexplained),
         )
 
 
@@ -73,22 +92,17 @@ def _price_of(size: Decimal, price: Decimal) -> Decimal:
     return trade_movement(Side.BUY, size, price, ZERO).amount
 
 
+def _text(row: Row | None, column: int) -> str:
+    return "" if row is None else str(row[column] or "")
+
+
 def _decimal(row: Row | None, column: int) -> Decimal:
     return ZERO if row is None else Decimal(str(row[column]))
 
 
 PNL = Table(
     name="pnl",
-    columns={
-        "strategy": str,
-        "market_id": str,
-        "paid": str,
-        "received": str,
-        "cost": str,
-        "realized_pnl": str,
-        "fees": str,
-        "net": str,
-    },
+    columns=_OWN,
     key=("strategy", "market_id"),
     rows=_rows,
 )
@@ -96,6 +110,10 @@ PNL = Table(
 
 `paid` and `received` are what shares cost and brought, fees apart; shares that
 were transferred count at the cost they came or went with.
+`paid_with_fees` is `paid + fees`, so that
+`received - paid_with_fees = net - cost`.
+`slug` is what an imported history calls the market, "" without one.
+`unexplained` shares of either outcome left without having been seen to come.
 `cost` is what the shares still held cost; `received - paid = realized_pnl - cost`.
 `net` is `realized_pnl - fees`.
 """

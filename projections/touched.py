@@ -52,7 +52,7 @@ class Touched:
     this batch.
     `trades` by order and trade id, with the first and the last event.
     `lines` are positions moved by account activity, `paid` the pUSD that it
-    cost per strategy and market.
+    cost per strategy and market, `slugs` what an imported history calls it.
     `after` is the position before the batch, `last` its last event.
     """
 
@@ -66,6 +66,7 @@ class Touched:
     )
     lines: set[PositionKey] = field(default_factory=set)
     paid: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    slugs: dict[tuple[str, str], str] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     drifts: list[Recorded] = field(default_factory=list)
     system: list[Recorded] = field(default_factory=list)
@@ -129,6 +130,9 @@ class Touched:
                 outcomes = (outcome,)
             case _:
                 return
+        if event.source == "import" and event.correlation_id:
+            # An import ties together what belongs to one market, by its slug.
+            self.slugs[event.strategy, event.market_id] = event.correlation_id
         for one in outcomes:
             self.lines.add(PositionKey(event.strategy, event.market_id, one))
 

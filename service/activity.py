@@ -60,6 +60,7 @@ class ActivityRow(NamedTuple):
     `size` in shares; `usdc` in pUSD as paid or received, fee included; `price`
     in pUSD per share, where the venue's rounding may show.
     `outcome` is `None` where the row is about both tokens or about none.
+    `slug` is what the venue calls the market, "" where the row has none.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class ActivityRow(NamedTuple):
     usdc: Decimal
     price: Decimal
     tx_hash: str
+    slug: str = ""
 
     def fingerprint(self) -> str:
         """Identify what the row says, in 32 hex digits.
@@ -80,7 +82,8 @@ class ActivityRow(NamedTuple):
         to the next and take no part.
         """
         content = "\n".join(
-            text_of(part) if isinstance(part, Decimal) else str(part) for part in self
+            text_of(part) if isinstance(part, Decimal) else str(part)
+            for part in self[:-1]
         )
         return sha256(content.encode()).hexdigest()[:32]
 
@@ -156,6 +159,7 @@ def parse_row(record: object) -> ActivityRow:
         usdc=fields.amount("usdcSize") if is_imported else ZERO,
         price=fields.price() if is_trade else ZERO,
         tx_hash=fields.text("transactionHash"),
+        slug=fields.name("slug"),
     )
 
 
@@ -192,6 +196,13 @@ class _Fields:
         if not (value.isascii() and value.isprintable()):
             _refuse(name, "must be printable ASCII")
         return value
+
+    def name(self, field: str) -> str:
+        """A name for people; one that we would not show is none."""
+        try:
+            return self.text(field)
+        except ValueError:
+            return ""
 
     def market(self, *, is_needed: bool) -> str:
         market = self.text("conditionId")

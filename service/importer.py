@@ -43,6 +43,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     `rows` = `recorded` + `known` (there before) + `empty` (nothing moved) + the
     sum of `skipped` (types that are not imported, by name).
     `by_type` counts all rows; times are those of the oldest and the newest row.
+    `unexplained` counts the positions in these markets of which more was sold or
+    redeemed than the ledger saw come: the history begins too late.
     """
 
     rows: int
@@ -52,6 +54,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: dict[str, int]
     by_type: dict[str, int]
     markets: int
+    unexplained: int
     first_at: datetime | None
     last_at: datetime | None
 
@@ -114,6 +117,7 @@ async def import_rows(
         recorded += sum(answers)
         if progress is not None:
             progress(start + len(answers))
+    markets = {row.market_id for row in rows if row.market_id}
     return ImportReport(
         rows=len(rows),
         recorded=recorded,
@@ -121,9 +125,19 @@ async def import_rows(
         empty=len(rows) - len(found) - skipped.total(),
         skipped=dict(sorted(skipped.items())),
         by_type=dict(sorted(Counter(row.kind for row in rows).items())),
-        markets=len({row.market_id for row in rows if row.market_id}),
+        markets=len(markets),
+        unexplained=_unexplained(manager, strategy, markets),
         first_at=rows[0].at if rows else None,
         last_at=rows[-1].at if rows else None,
+    )
+
+
+def _unexplained(manager: OrderManager, strategy: str, markets: set[str]) -> int:
+    lines = manager.journal.state.holdings.items()
+    return sum(
+        bool(line.position.totals.unexplained)
+        for key, line in lines
+        if key.strategy == strategy and key.market_id in markets
     )
 
 
@@ -158,6 +172,7 @@ def event_of(
         "actor": "operator",
         "source": "import",
         "causation": key,
+        "correlation_id": row.slug,
     }
     if row.kind in CASH_TYPES and row.usdc:
         return ev.CashMoved(**common, amount=row.usdc, reason=row.kind.lower())

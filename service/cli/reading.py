@@ -53,7 +53,23 @@ _POSITIONS: Final = (
     "cost",
     "fees",
     "realized_pnl",
+    "unexplained",
 )
+_PNL: Final = (
+    "strategy",
+    "market_id",
+    "slug",
+    "paid",
+    "paid_with_fees",
+    "received",
+    "cost",
+    "realized_pnl",
+    "fees",
+    "net",
+    "unexplained",
+)
+_RARE: Final = frozenset({"slug", "unexplained"})
+"""Columns that a table has only where a row says something in them."""
 
 Strategy = Annotated[str | None, typer.Option(metavar="NAME", help="Only this one's.")]
 Market = Annotated[str | None, typer.Option(metavar="ID", help="Only of this one.")]
@@ -136,6 +152,8 @@ def positions(
 ) -> None:
     """List shares, cost and profit per outcome.
 
+    A table shows `unexplained` where more left than was seen to come.
+
     \b
     Examples:
       order-ledger positions
@@ -148,12 +166,14 @@ def positions(
 def pnl(common: Reading, strategy: Strategy = None, market: Market = None) -> None:
     """List profit and fees per market, in pUSD.
 
+    `paid_with_fees` is what went out in all; `net` is the profit after fees.
+
     \b
     Examples:
       order-ledger pnl
       order-ledger pnl --strategy temporal_arb -o csv
     """
-    _show(common, "pnl", {"strategy": strategy, "market_id": market}, None, None)
+    _show(common, "pnl", {"strategy": strategy, "market_id": market}, _PNL, None)
 
 
 def reservations(
@@ -229,9 +249,20 @@ def _show(
         [readable(row) for row in rows],
         [readable_name(column) for column in columns],
         common.output,
-        shown=shown,
+        shown=None if shown is None else _telling(shown, rows),
         color=common.has_color(sys.stdout),
     )
+
+
+def _telling(
+    shown: Sequence[str], rows: "Sequence[Mapping[str, Any]]"
+) -> Sequence[str]:
+    """The columns of a table, without rare ones that would be empty."""
+    return [
+        column
+        for column in shown
+        if column not in _RARE or any(row[column] not in {"", "0"} for row in rows)
+    ]
 
 
 def readable(row: "Mapping[str, Any]") -> dict[str, Any]:

@@ -174,5 +174,10 @@ def import_activity(
         import msgspec
 
         write_object(msgspec.structs.asdict(report), common.output)
+        if report.unexplained:
+            common.say(
+                f"{report.unexplained} positions sold or redeemed more than this"
+                " history bought; their profit is not known"
+            )
 
     asyncio.run(run())

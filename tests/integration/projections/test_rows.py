@@ -282,6 +282,19 @@ class TestPnl:
             "0.02",
             "0.479999",
         )
+        assert row["paid_with_fees"] == "1.020001"
+
+    def test_an_imported_markets_slug_outlives_its_batch(
+        self, history: History, shown: Shown
+    ) -> None:
+        """A condition id tells a person nothing; a later trade may not repeat it."""
+        named = {"source": "import", "correlation_id": "coin-up"}
+        bought, sold = traded(Side.BUY, "3", "1"), traded(Side.SELL, "5", "2")
+        history.account(msgspec.structs.replace(bought, **named))
+        assert shown.row(history, "pnl")["slug"] == "coin-up"
+        history.account(sold)
+        row = shown.row(history, "pnl")
+        assert only(row, "slug", "unexplained") == ("coin-up", "2")
 
     def test_a_void_purchase_was_never_paid(
         self, history: History, shown: Shown

@@ -191,7 +191,7 @@ class TestReadModels:
             ("UPDATE orders SET filled = '1'", "orders"),
             ("DELETE FROM trades", "trades"),
             ("UPDATE account SET cash = '0.1'", "account"),
-            ("INSERT INTO pnl VALUES ('z','m','0','0','0','0','0','0')", "pnl"),
+            ("INSERT INTO pnl (strategy, market_id) VALUES ('z', 'm')", "pnl"),
         ],
     )
     def test_a_changed_row_is_found(

@@ -47,6 +47,24 @@ def test_a_history_becomes_positions_and_profit(tmp_path: Path) -> None:
     assert "paper deposit" not in invoke("export", "--data", tmp_path).stdout
 
 
+def test_a_history_that_begins_too_late_is_said_to(tmp_path: Path) -> None:
+    """The profit of what was bought before it looks better than it was."""
+    file = tmp_path / "late.jsonl"
+    lines = SMALL_HISTORY.read_text().splitlines()
+    file.write_text("\n".join(line for line in lines if '"TRADE"' not in line))
+    answer = invoke("import-activity", file, "--data", tmp_path / "x")
+    assert "unexplained" in answer.stdout
+    assert "positions sold or redeemed more than this history bought" in answer.stderr
+    for command in ("positions", "pnl"):
+        assert "unexplained" in invoke(command, "--data", tmp_path / "x").stdout
+    whole = invoke("import-activity", SMALL_HISTORY, "--data", tmp_path / "y")
+    assert "more than this history bought" not in whole.stderr
+    for command in ("positions", "pnl"):
+        said = invoke(command, "--data", tmp_path / "y").stdout
+        assert "unexplained" not in said
+    assert "slug" in said
+
+
 def test_a_second_import_adds_nothing(tmp_path: Path) -> None:
     """Whoever is not sure whether it worked runs it again."""
     invoke("import-activity", SMALL_HISTORY, "--data", tmp_path)
@@ -106,16 +124,10 @@ def test_a_real_wallets_profit_to_the_last_digit(tmp_path: Path) -> None:
             row = json.loads(line)
             slugs[row["conditionId"]] = row["slug"]
     pnl = invoke("pnl", "--data", tmp_path, "-o", "json").json()
-    found = {}
-    for row in pnl:
-        from decimal import Decimal
-
-        paid = Decimal(row["paid"]) + Decimal(row["fees"])
-        found[slugs[row["market_id"]]] = (
-            f"{paid.normalize():f}",
-            row["received"],
-            row["net"],
-        )
+    assert {row["market_id"]: row["slug"] for row in pnl}.items() <= slugs.items()
+    found = {
+        row["slug"]: (row["paid_with_fees"], row["received"], row["net"]) for row in pnl
+    }
     assert {slug: found[slug] for slug in TABLE} == TABLE
     bought: dict[str, dict[str, str]] = {}
     for row in invoke("positions", "--data", tmp_path, "-o", "json").json():

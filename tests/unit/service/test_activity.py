@@ -120,8 +120,14 @@ class TestRow:
 
     def test_the_fingerprint_ignores_names_and_pictures(self) -> None:
         """A profile renamed between two downloads must not double the history."""
-        renamed = {**TRADE, "title": "Another", "name": "new", "icon": "x.png"}
+        renamed = {**TRADE, "title": "Another", "name": "new", "slug": "other"}
         assert parse_row(renamed).fingerprint() == parse_row(TRADE).fingerprint()
+
+    @pytest.mark.parametrize("slug", [None, 7, "x" * 101, "caf\u00e9", "a\x1b[2J"])
+    def test_a_slug_that_is_none_refuses_nothing(self, slug: object) -> None:
+        """It is for people to read; money does not wait for it."""
+        assert parse_row({**TRADE, "slug": slug}).slug == ""
+        assert parse_row({**TRADE, "slug": "coin-up"}).slug == "coin-up"
 
     def test_the_fingerprint_ignores_how_numbers_are_written(self) -> None:
         """Two downloads may write 10 and 10.0."""
