@@ -6,13 +6,16 @@ Source:
 """
 
 import logging
+import ssl
 from collections.abc import Mapping
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import quote
 
 import httpx2
 import stamina
+import stamina.instrumentation
 
 from executors.market_data.frames import decode_json
 from ledger.errors import VenueError, VenueRejectedError
@@ -21,6 +24,7 @@ from ledger.values import ZERO, decimal_from
 
 _SERVER_ERRORS: Final = 500
 _CLIENT_ERRORS: Final = 400
+_SUCCESS: Final = range(200, 300)
 _TRY_LATER: Final = (425, 429)
 _TEXT_LIMIT: Final = 200
 
@@ -39,6 +43,8 @@ def quiet_network_loggers() -> None:
     for name, floor in floors.items():
         logger = logging.getLogger(name)
         logger.setLevel(max(logger.level, floor))
+    # A question asked three times fails once, and its error says why.
+    stamina.instrumentation.set_on_retry_hooks(())
 
 
 class _TransientError(VenueError):
@@ -77,7 +83,9 @@ class PublicRest:
             VenueRejectedError: the venue knows no such token.
             VenueError: no usable answer.
         """
-        answer = _object(await self._get(f"/markets-by-token/{token_id}"))
+        answer = _object(
+            await self._get(f"/markets-by-token/{quote(token_id, safe='')}")
+        )
         return await self.market(_text(answer, "condition_id"))
 
     async def market(self, market_id: str) -> Market:
@@ -87,7 +95,9 @@ class PublicRest:
             VenueRejectedError: the venue knows no such market.
             VenueError: no usable answer.
         """
-        answer = _object(await self._get(f"/clob-markets/{market_id}"))
+        # The id may come from a person: it must not lead to another endpoint.
+        path = f"/clob-markets/{quote(market_id, safe='')}"
+        answer = _object(await self._get(path))
         try:
             return _market(market_id, answer)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -122,17 +132,39 @@ class PublicRest:
         try:
             answer = await self._client.get(path, params=params)
         except httpx2.HTTPError as error:
-            # The library's own text may hold the whole address; the kind will do.
-            msg = f"GET {path}: {type(error).__name__}"
+            # The library's own text may hold the whole address.
+            msg = f"GET {path}: {_reason(error)}"
             raise _TransientError(msg) from None
         status = answer.status_code
         if status >= _SERVER_ERRORS or status in _TRY_LATER:
             msg = f"GET {path}: status {status}"
             raise _TransientError(msg)
         if status >= _CLIENT_ERRORS:
-            msg = f"GET {path}: status {status}: {answer.text[:_TEXT_LIMIT]}"
+            msg = f"GET {path}: status {status}: {_one_line(answer.text)}"
             raise VenueRejectedError(msg)
+        if status not in _SUCCESS:
+            msg = f"GET {path}: status {status}: no answer of the venue's API"
+            raise VenueError(msg)
         return answer.text
+
+
+def _reason(error: httpx2.HTTPError) -> str:
+    """The kind of an error, and what the operating system or TLS said of it."""
+    kind, cause = type(error).__name__, error.__cause__ or error.__context__
+    told = ""
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            told = cause.verify_message
+        elif isinstance(cause, OSError) and cause.strerror:
+            told = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return f"{kind}: {_one_line(told)}" if told else kind
+
+
+def _one_line(text: str) -> str:
+    """The start of somebody's text without line breaks and control characters."""
+    words = " ".join(text[: _TEXT_LIMIT * 2].split())
+    return "".join(c for c in words if c.isprintable())[:_TEXT_LIMIT]
 
 
 def _object(text: str) -> Mapping[str, Any]:
@@ -141,7 +173,7 @@ def _object(text: str) -> Mapping[str, Any]:
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        msg = f"the venue answered with something else: {text[:_TEXT_LIMIT]!r}"
+        msg = f"the venue answered with something else: {_one_line(text)!r}"
         raise VenueError(msg)
     return answer
 
