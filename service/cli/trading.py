@@ -93,7 +93,9 @@ def place(
 ) -> None:
     """Place one order on paper.
 
-    Without --book nothing is known of the market but its terms, and only
+    With `market_data.source: live` and no --book, the market's terms and books
+    are asked of the venue once.
+    Otherwise, without --book, nothing is known of the market but its terms, and only
     --post-only orders pass: they rest where nothing trades.
 
     \b
@@ -118,6 +120,10 @@ def place(
         "note": note,
     }
     intent = _intent_from_json(from_json) if from_json else _intent(given, post_only)
+    from service.cli.live import feed_live, live_market
+
+    # Asked before the ledger is opened: no answer, nothing written.
+    seen = None if book else live_market(common.settings(), intent.market_id)
 
     async def act(opened: "OpenLedger") -> "OrderResult":
         from service.cli.market import feed_books, list_from_file, show_empty_book
@@ -127,6 +133,8 @@ def place(
             await list_from_file(opened, market_file)
         if book:
             await feed_books(opened, book, intent.market_id)
+        elif seen is not None:
+            await feed_live(opened, seen)
         elif intent.post_only:
             show_empty_book(opened, intent.market_id)
         # An order of before whose post was cut short goes out now: at the start
@@ -143,7 +151,7 @@ def place(
         from service.output import write_object
 
         write_object(row_of(opened, result), common.output)
-        raise_for(result, advice(result, has_book=bool(book)))
+        raise_for(result, advice(result, has_book=bool(book or seen)))
 
     _with_ledger(common, act, answer)
 
