@@ -144,8 +144,12 @@ def recorded_source(path: Path) -> Source:
         if all(frame.gap for frame in frames):
             raise
         problems.append(str(error))
+    # A line that is a frame may still say nothing that can be used.
+    for frame in frames:
+        for message in frame.parsed()[1][:1]:
+            aside.add(message)
     return Source(
-        title=f"{len(frames)} recorded frames of {path.name}",
+        title=f"{len(frames)} recorded frames of {_name(path)}",
         markets=infer_markets(frames),
         frames=frames,
         start_ms=frames[0].received_ms,
@@ -154,12 +158,17 @@ def recorded_source(path: Path) -> Source:
     )
 
 
+def _name(path: Path) -> str:
+    return "standard input" if str(path) == STDIN else path.name
+
+
 def _problems(aside: Quarantine) -> list[str]:
     if not aside.count:
         return []
     reasons = ", ".join(f"{n} x {reason}" for reason, n in aside.reasons.most_common(3))
     where = aside.samples[0].source
-    return [f"{aside.count} lines were put aside, the first at {where}: {reasons}"]
+    said = "1 line was" if aside.count == 1 else f"{aside.count} lines were"
+    return [f"{said} put aside, such as {where}: {reasons}"]
 
 
 def sorted_out(paths: Iterable[Path]) -> Files:

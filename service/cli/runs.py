@@ -86,8 +86,7 @@ def demo(
             "the ledger does not prove itself"
             if report.exit_code == Exit.INTEGRITY
             else "part of the input could not be read",
-            lines=report.problems,
-            hint="the tables above say where",
+            hint="the report on standard output says where",
         )
 
 
