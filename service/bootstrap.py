@@ -168,12 +168,7 @@ async def open_ledger(
         started_us=unix_us(),
     )
     store = LedgerStore.open(
-        ledger_path(data),
-        clock_us=clock_us,
-        entropy=entropy,
-        options=options,
-        # Never `clock_us`: whoever waits for the lock lives in real time.
-        started_us=unix_us(),
+        ledger_path(data), clock_us=clock_us, entropy=entropy, options=options
     )
     try:
         journal = Journal(
