@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 
 from ledger.state import LedgerState
@@ -42,6 +41,7 @@ ABSENT: Final = ""
 Columns: TypeAlias = Mapping[str, type[str] | type[int] | type[bool]]
 """Column names and what a cell holds besides `None`, in order."""
 
+_TEXTS: Final = 65_536
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ENUMS: Final[tuple[type[StrEnum], ...]] = (
     EndReason,
@@ -101,13 +101,23 @@ class View:
     select: str
 
 
-@lru_cache(maxsize=65_536)
-def text(number: Decimal) -> str:
-    """Write a number as `text_of` does, faster; equal numbers read alike."""
-    plain = str(number)
-    if "E" in plain or plain.startswith("-0"):
-        return text_of(number)
-    return plain.rstrip("0").rstrip(".") if "." in plain else plain
+class _Texts(dict[Decimal, str]):
+    """Numbers and their text; equal numbers are one entry and read alike."""
+
+    def __missing__(self, number: Decimal) -> str:
+        if len(self) >= _TEXTS:
+            self.clear()
+        plain = str(number)
+        if "E" in plain or plain.startswith("-0"):
+            plain = text_of(number)
+        elif "." in plain:
+            plain = plain.rstrip("0").rstrip(".")
+        self[number] = plain
+        return plain
+
+
+text: Final[Callable[[Decimal], str]] = _Texts().__getitem__
+"""Write a number as `text_of` does, in a fraction of the time."""
 
 
 def micros(at: datetime) -> int:

@@ -29,15 +29,16 @@ _OWN: Final = {
     "unexplained": str,
 }
 _SLUG: Final = list(_OWN).index("slug")
-_PAID: Final = list(_OWN).index("paid")
+_RECEIVED: Final = list(_OWN).index("received")
+_BUY: Final = Side.BUY  # looking it up costs more than the comparison
 
 
 def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
-    spent = _spent(touched, kept)
+    more = _received(touched, kept)
     markets = {(line.strategy, line.market_id) for line in touched.moved}
     for strategy, market_id in sorted(markets):
         before = kept.row("pnl", (strategy, market_id))
-        paid = _decimal(before, _PAID) + spent.get((strategy, market_id), ZERO)
+        received = _decimal(before, _RECEIVED) + more.get((strategy, market_id), ZERO)
         slug = touched.slugs.get((strategy, market_id)) or _text(before, _SLUG)
         cost = realized = fees = unexplained = ZERO
         for outcome in Outcome:
@@ -49,7 +50,8 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
                 fees += totals.fees
                 unexplained += totals.unexplained
         # Every movement changes the two sides alike, so that one sum is enough.
-        received = paid + realized - cost
+        # It is that of sales: there are fewer, for winners are held and redeemed.
+        paid = received - realized + cost
         yield (
             strategy,
             market_id,
@@ -65,31 +67,31 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
         )
 
 
-def _spent(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
-    """What the batch added to the pUSD paid; a void fill takes its part back."""
-    spent = dict(touched.paid)
+def _received(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
+    """What the batch added to the pUSD received; a void sale takes its part back."""
+    received = dict(touched.received)
     for order_id, trade_id in touched.trades:
         order = touched.orders[order_id][0]
-        if order.side is not Side.BUY:
+        if order.side is _BUY:
             continue
         trade = order.trades[trade_id]
-        more = _price_of(trade.size, trade.price) if trade.is_live else ZERO
+        more = _proceeds(trade.size, trade.price) if trade.is_live else ZERO
         if order_id not in touched.created:
-            more -= _paid_before(kept.row("trades", (order_id, trade_id)))
+            more -= _received_before(kept.row("trades", (order_id, trade_id)))
         key = (order.strategy, order.market_id)
-        spent[key] = spent.get(key, ZERO) + more
-    return spent
+        received[key] = received.get(key, ZERO) + more
+    return received
 
 
-def _paid_before(row: Row | None) -> Decimal:
+def _received_before(row: Row | None) -> Decimal:
     if row is None or not row[_LIVE]:
         return ZERO
-    return _price_of(_decimal(row, _SIZE), _decimal(row, _PRICE))
+    return _proceeds(_decimal(row, _SIZE), _decimal(row, _PRICE))
 
 
-def _price_of(size: Decimal, price: Decimal) -> Decimal:
-    """What the position books for a purchase, to the same last digit."""
-    return trade_movement(Side.BUY, size, price, ZERO).amount
+def _proceeds(size: Decimal, price: Decimal) -> Decimal:
+    """What the position books for a sale, to the same last digit."""
+    return trade_movement(Side.SELL, size, price, ZERO).amount
 
 
 def _text(row: Row | None, column: int) -> str:

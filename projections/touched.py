@@ -51,8 +51,8 @@ class Touched:
     `orders` by id, with the last event; `created` are the ids that began in
     this batch.
     `trades` by order and trade id, with the first and the last event.
-    `lines` are positions moved by account activity, `paid` the pUSD that it
-    cost per strategy and market, `slugs` what an imported history calls it.
+    `lines` are positions moved by account activity, `received` the pUSD that it
+    brought per strategy and market, `slugs` what an imported history calls it.
     `after` is the position before the batch, `last` its last event.
     """
 
@@ -65,7 +65,7 @@ class Touched:
         default_factory=dict
     )
     lines: set[PositionKey] = field(default_factory=set)
-    paid: dict[tuple[str, str], Decimal] = field(default_factory=dict)
+    received: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     slugs: dict[tuple[str, str], str] = field(default_factory=dict)
     comparisons: list[Comparison] = field(default_factory=list)
     drifts: list[Recorded] = field(default_factory=list)
@@ -111,12 +111,12 @@ class Touched:
 
     def _move(self, event: ev.AccountEvent) -> None:
         match event:
-            case ev.PositionTraded(side=Side.BUY, amount=cost):
-                self._pay(event.strategy, event.market_id, cost)
-            case ev.PositionTransferred(size=size, cost=cost) if size > ZERO:
-                self._pay(event.strategy, event.market_id, cost)
-            case ev.PositionSplit(size=cost):
-                self._pay(event.strategy, event.market_id, cost)
+            case ev.PositionTraded(side=Side.SELL, amount=brought):
+                self._receive(event.strategy, event.market_id, brought)
+            case ev.PositionTransferred(size=size, cost=brought) if size <= ZERO:
+                self._receive(event.strategy, event.market_id, brought)
+            case ev.PositionMerged(size=brought) | ev.PositionRedeemed(payout=brought):
+                self._receive(event.strategy, event.market_id, brought)
             case _:
                 pass
         match event:
@@ -136,9 +136,9 @@ class Touched:
         for one in outcomes:
             self.lines.add(PositionKey(event.strategy, event.market_id, one))
 
-    def _pay(self, strategy: str, market_id: str, cost: Decimal) -> None:
+    def _receive(self, strategy: str, market_id: str, amount: Decimal) -> None:
         key = (strategy, market_id)
-        self.paid[key] = self.paid.get(key, ZERO) + cost
+        self.received[key] = self.received.get(key, ZERO) + amount
 
 
 def _compared(
