@@ -53,7 +53,8 @@ class VenueTrade(msgspec.Struct):
 
 
 class HonestVenue(NullExecutor):
-    """Keeps orders and trades; how it answers the next post is laid out first.
+    """Keeps orders and trades; how it answers the next posts is laid out in
+    `script`, and all others as `otherwise`.
 
     Answers to a post: live, matched (in full), killed, refused, busy (nothing was
     processed), lost (nothing arrived), taken (it arrived, the answer is lost),
@@ -69,6 +70,7 @@ class HonestVenue(NullExecutor):
         self.trades: dict[str, VenueTrade] = {}
         self.prices: dict[str, Decimal] = {}
         self.script: list[str] = []
+        self.otherwise = "live"
         self.cancel_script = "canceled"
         self.posts: Counter[str] = Counter()
         self.is_resent_safely: dict[str, bool] = {}
@@ -87,7 +89,7 @@ class HonestVenue(NullExecutor):
             proven = self.asked.get(name, set()) == {"lookup", "sweep"}
             assert self.is_resent_safely[name] or proven, "posted again blindly"
         self.posts[name] += 1
-        answer = self.script.pop(0) if self.script else "live"
+        answer = self.script.pop(0) if self.script else self.otherwise
         self.is_resent_safely[name] = answer == "busy"
         self.asked[name] = set()
         if answer not in {"refused", "busy", "lost", "dead"}:

@@ -58,7 +58,7 @@ KINDS: Final = {
 }
 
 
-@dataclass
+@dataclass(eq=False)
 class Known:
     """What the ledger has been told of one order, as plain values."""
 
@@ -126,11 +126,19 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model: dict[Key, Known] = {}
         self.starts = 0
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        target=opened,
+        answers=st.lists(st.sampled_from(ANSWERS), min_size=3, max_size=5),
+    )
+    def begin(self, answers: list[list[str]]) -> Any:
+        """Open a ledger; a few orders from the start, so that steps find some."""
         self.open()
         self.run(self.manager.account.list_market(MARKET))
         self.run(self.manager.account.move_cash(CASH, "deposit"))
+        keys = [(f"s{n % 2 + 1}", f"k{n // 2 + 1}") for n in range(len(answers))]
+        for key, answer in zip(keys, answers, strict=True):
+            self.ask(key, Side.BUY, "20", answer, callers=1)
+        return multiple(*keys)
 
     def run(self, coroutine: Any) -> Any:
         return self.runner.run(coroutine)
@@ -251,10 +259,17 @@ class LedgerMachine(RuleBasedStateMachine):
     def place(
         self, key: Key, side: Side, size: str, answers: list[str], callers: int
     ) -> Any:
+        is_new = self.ask(key, side, size, answers, callers)
+        return key if is_new else multiple()
+
+    def ask(
+        self, key: Key, side: Side, size: str, answers: list[str], callers: int
+    ) -> bool:
+        """Place an order and check the answer; whether it reached the venue."""
         self.venue.script = list(answers)
         before = sum(self.venue.posts.values())
 
-        async def ask() -> list[OrderResult]:
+        async def all_at_once() -> list[OrderResult]:
             wanted = self.intent(key, side, size)
             return list(
                 await asyncio.gather(
@@ -262,14 +277,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 )
             )
 
-        results = self.run(ask())
+        results = self.run(all_at_once())
         posts = sum(self.venue.posts.values()) - before
         known = self.model.get(key)
         if known is not None:
             assert posts == 0
             for result in results:
                 self.check_repeated(known, side, Decimal(size), result)
-            return multiple()
+            return False
         assert [r.deduplicated for r in results] == [n > 0 for n in range(callers)]
         known = Known(side, Decimal(size))
         is_covered = side is Side.BUY or self.sellable(key[0]) >= known.size
@@ -280,13 +295,13 @@ class LedgerMachine(RuleBasedStateMachine):
             error = results[0].error
             assert error is not None
             assert error.code == "settled_shares"
-            return multiple()
+            return False
         assert posts == len(answers)
         known.name = results[0].order.venue_order_id
         self.learn_answer(known, answers[-1])
         for result in results:
             assert result.success is not (known.refused or self.is_unknown(known))
-        return key
+        return True
 
     def intent(self, key: Key, side: Side, size: str) -> Any:
         price = str(BUY_PRICE if side is Side.BUY else SELL_PRICE)
@@ -409,53 +424,62 @@ class LedgerMachine(RuleBasedStateMachine):
             assert result.error.code == "refused"
             return
         known.cancel_wanted = True
-        if answer == "canceled" and not self.is_cancelled(known):
-            known.cancel_wanted = False
+        if answer == "canceled":
+            self.learn_cancel(known)
         self.learn_by_look_up(known)
         assert result.success is (known.is_done and known.matched < known.size)
 
-    def is_cancelled(self, known: Known) -> bool:
+    def learn_cancel(self, known: Known) -> None:
+        """A refusal ends the wish, unless it says nothing: who knows the order?"""
         truth = self.venue.orders.get(known.name)
-        return truth is not None and truth.ended is EndReason.CANCELLED
+        is_cancelled = truth is not None and truth.ended is EndReason.CANCELLED
+        if (known.accepted or known.trades) and not is_cancelled:
+            known.cancel_wanted = False
 
     # Looking, dying, starting
 
-    @rule()
-    def resolve(self) -> None:
+    @rule(answer=st.sampled_from(["live", "lost", "taken", "busy", "killed"]))
+    def resolve(self, answer: str) -> None:
         """Ask for everything that is open, as the timer does."""
-        self.learn_everything(self.manager.resolve_open())
+        self.learn_everything(self.manager.resolve_open(), answer)
 
     def recover(self) -> None:
-        self.learn_everything(self.manager.recover())
+        self.learn_everything(self.manager.recover(), "live")
         for known in self.model.values():
             if known.cancel_wanted and not known.is_done:
                 truth = self.venue.orders.get(known.name)
                 assert truth is None or not truth.is_live, "a cancel was forgotten"
-                known.cancel_wanted = self.is_cancelled(known)
+                self.learn_cancel(known)
                 self.learn_by_look_up(known)
 
-    def learn_everything(self, asking: Any) -> None:
+    def learn_everything(self, asking: Any, answer: str) -> None:
+        """What was asked, if what is posted again gets `answer`."""
         in_memory = [k for k in self.model.values() if not k.is_closed]
         absent = [
             k
             for k in in_memory
             if self.is_unknown(k) and k.name not in self.venue.orders
         ]
-        self.venue.script = []
-        trades = list(self.venue.trades)
+        self.venue.otherwise = answer
+        trades, posts = list(self.venue.trades), self.venue.posts.copy()
         self.run(asking)
+        sent = {name for name, n in self.venue.posts.items() if n > posts[name]}
         if not in_memory:
             return
         for trade in trades:
             self.learn_trade(trade)
+        assert sent == {k.name for k in absent if not k.cancel_wanted}
         for known in absent:
-            known.looked.add(self.clock.at)
-            known.swept.add(self.clock.at)
-            # Sent again if it is still wanted, and only then.
-            assert (known.name in self.venue.orders) is not known.cancel_wanted
-            known.given_up = known.cancel_wanted and known.is_disproved
+            if known.cancel_wanted:
+                known.looked.add(self.clock.at)
+                known.swept.add(self.clock.at)
+                known.given_up = known.is_disproved
+            else:
+                known.looked.clear()
+                known.swept.clear()
+                self.learn_answer(known, answer)
         for known in in_memory:
-            if not known.is_done:
+            if not known.is_done and known not in absent:
                 self.learn_by_look_up(known)
 
     @rule(is_tidy=st.booleans(), recovers=st.booleans())
