@@ -203,6 +203,7 @@ class TestUnderWay:
         await holding(desk, "100")
         merging = desk.start(desk.manager.account.merge("s1", "0xmarket", D("60")))
         await settle_down()
+        assert sellable(desk) == 40
         sale = await desk.manager.place(intent(side="SELL", size="50", price="0.39"))
         assert sale.error is not None
         assert sale.error.code == "settled_shares"
@@ -215,6 +216,7 @@ class TestUnderWay:
         await desk.manager.account.move_cash(D("100") - PLENTY, "withdrawal")
         splitting = desk.start(desk.manager.account.split("s1", "0xmarket", D("80")))
         await settle_down()
+        assert desk.journal.state.free_cash() == 20
         with pytest.raises(CommandRefusedError, match="20 pUSD are free"):
             await desk.manager.account.split("s1", "0xmarket", D("80"))
         order = await desk.manager.place(intent())
@@ -231,6 +233,7 @@ class TestUnderWay:
         redeem = desk.manager.account.redeem
         first = desk.start(redeem("s1", "0xmarket", Outcome.YES))
         await settle_down()
+        assert sellable(desk) == 0
         assert await redeem("s1", "0xmarket", Outcome.YES) == 0
         chain(desk).answers.put(HASH)
         assert await first == 10

@@ -337,6 +337,15 @@ def test_a_void_purchase_whose_shares_were_sold_leaves_no_negative_shares() -> N
     assert made.totals.unexplained == 10
 
 
+def test_no_cost_is_left_without_shares() -> None:
+    """The sale took half of both along; what is left of the other is a loss."""
+    made = position(bought("10", "0.40"), bought("10", "0.60"), sold("10", "0.50"))
+    made.void("t1", bought("10", "0.40"))
+    assert made == position(bought("10", "0.60"), sold("10", "0.50"))
+    assert (made.shares, made.totals.cost) == (D("0"), D("0"))
+    assert made.totals.realized_pnl == -1
+
+
 def test_a_void_purchase_leaves_no_negative_cost() -> None:
     """A negative cost would lower what is at risk, and the average below 0."""
     made = position(bought("10", "0.10"), bought("10", "0.90"), sold("5", "0.50"))
