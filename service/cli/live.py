@@ -43,7 +43,8 @@ def record(
     Examples:
       order-ledger record --market 0xabc --out frames.jsonl --seconds 600 \\
         --set market_data.source=live
-      order-ledger demo --recording frames.jsonl
+      ORDER_LEDGER_MARKET_DATA__SOURCE=live \\
+        order-ledger record --market 0xabc --market 0xdef --out frames.jsonl
     """
     from service.live import require_live
 
