@@ -377,6 +377,20 @@ class TestSwap:
         ):
             models.rebuild(full)
 
+    def test_nothing_is_swapped_under_a_writer(
+        self, full: LedgerStore, models: ReadModels, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its journal would be taken for the new file's, and spoil it."""
+        monkeypatch.setattr("projections.read_models._BUSY_MS", 1)
+        models.catch_up(full)
+        before = models.path.stat().st_ino
+        with closing(sqlite3.connect(models.path)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="locked"):
+                models.rebuild(full)
+        assert models.path.stat().st_ino == before
+        assert not models.path.with_name(f"{DEFAULT_NAME}.building").exists()
+
     def test_a_folder_that_cannot_be_written_is_named(
         self, full: LedgerStore, tmp_path: Path
     ) -> None:

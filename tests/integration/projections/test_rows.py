@@ -341,6 +341,18 @@ class TestPnl:
         assert only(row, "paid", "received", "cost") == ("5", "3", "3.4")
         assert only(row, "realized_pnl", "fees", "net") == ("1.4", "0.1", "1.3")
 
+    def test_a_void_sale_was_never_received_until_it_is_proven(
+        self, history: History, shown: Shown
+    ) -> None:
+        """The chain may contradict itself; the later word counts, and once."""
+        number = history.order(side=Side.SELL, size=Decimal(4))
+        trade = history.fill(number, "4", "0.75")
+        received = [shown.row(history, "pnl")["received"]]
+        for at, status in enumerate((Settlement.FAILED, Settlement.CONFIRMED), 1):
+            history.settle(number, trade, status, at=at)
+            received.append(shown.row(history, "pnl")["received"])
+        assert received == ["3", "0", "3"]
+
     def test_money_that_only_passed_through_shares_is_in_the_sums(
         self, history: History, shown: Shown
     ) -> None:
@@ -388,6 +400,16 @@ class TestSettlementHealth:
         fills = shown.rows(history, "fills")
         open_since = [f["first_us"] for f in fills if f["settlement"] == "MATCHED"]
         assert [first["oldest_unsettled_us"]] == open_since
+
+    def test_a_trade_of_unknown_size_is_not_counted(
+        self, history: History, shown: Shown
+    ) -> None:
+        """It may not even be ours; it counts once its size is known."""
+        number = history.order()
+        history.settle(number, "t9", Settlement.CONFIRMED)
+        assert shown.rows(history, "settlement_health") == []
+        history.fill(number, trade="t9")
+        assert shown.row(history, "settlement_health")["confirmed"] == 1
 
 
 class TestIdempotency:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ledger.store.reader import unix_us
 from ledger.values import OrderStatus, text_of
-from projections.base import PLAIN, micros, text
+from projections.base import PLAIN, _Texts, micros, text
 
 NUMBERS = st.decimals(min_value=-(10**14), max_value=10**14, places=12) | st.decimals(
     min_value=-(10**6), max_value=10**6, places=3
@@ -40,7 +40,27 @@ def test_numbers_are_plain_and_without_trailing_zeros(
     number: str, written: str
 ) -> None:
     """What SQL users compare is text: 0.4 and 0.40 must not both occur."""
-    assert text(Decimal(number)) == written
+    assert _Texts()[Decimal(number)] == written
+
+
+def test_equal_numbers_read_alike_whichever_came_first() -> None:
+    """A minus before a nought must not stick to every nought after it."""
+    texts = _Texts()
+    assert [texts[Decimal(number)] for number in ("-0.0", "0", "0.40", "0.4")] == [
+        "0",
+        "0",
+        "0.4",
+        "0.4",
+    ]
+
+
+def test_the_memory_for_texts_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A year's log has more numbers than a process should remember."""
+    monkeypatch.setattr("projections.base._TEXTS", 3)
+    texts = _Texts()
+    for number in range(100):
+        assert texts[Decimal(number)] == str(number)
+        assert len(texts) <= 3
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
