@@ -46,7 +46,8 @@ KEYS: Final = st.tuples(
 )
 NUMBERS: Final = st.integers(0, 11)
 ANSWERS: Final = (
-    *(["live"], ["matched"], ["killed"], ["refused"], ["lost"], ["taken"]),
+    *(["lost"], ["lost"], ["lost"], ["taken"], ["taken"]),  # what hurts, often
+    *(["live"], ["live"], ["matched"], ["killed"], ["refused"]),
     *(["busy", "live"], ["busy", "busy", "busy"], ["busy", "taken"]),
 )
 KINDS: Final = {
@@ -534,5 +535,5 @@ class LedgerMachine(RuleBasedStateMachine):
         assert state.reserved_cash == self.reserved()
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40)
+LedgerMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40)
 TestLedger = LedgerMachine.TestCase
