@@ -1,6 +1,7 @@
 """A venue that can be asked what it has, and counters that can be read."""
 
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ class WitnessVenue(ScriptedVenue):
     positions: tuple[ObservedPosition, ...] | None = ()
     orders_complete = True
     positions_complete = True
+    lag_seconds = 0  # how old the list of positions is
     refuses = False
 
     @property
@@ -45,7 +47,7 @@ class WitnessVenue(ScriptedVenue):
         if self.positions is None:
             raise OutcomeUnknownError("no answer about positions")
         return Holdings(
-            as_of=self.clock.now(),
+            as_of=self.clock.now() - timedelta(seconds=self.lag_seconds),
             positions=self.positions,
             cash=Decimal("7"),
             complete=self.positions_complete,

@@ -232,6 +232,19 @@ async def test_a_young_order_is_given_time_to_be_listed(desk: WitnessDesk) -> No
     assert not (await usual.reconcile_orders()).is_clean
 
 
+async def test_two_answers_are_as_old_as_the_older_one(desk: WitnessDesk) -> None:
+    """The index of holdings lags: what came after it proves nothing yet."""
+    await desk.place()
+    desk.clock.pass_by(10)
+    desk.witness.lag_seconds = 6
+    usual = Reconciler(desk.manager.desk)
+    assert (await usual.reconcile()).is_clean
+    (seen,) = desk.log(RECONCILIATION_STREAM)
+    assert isinstance(seen, VenueObserved)
+    assert (seen.at - seen.as_of).total_seconds() == 6
+    assert not (await usual.reconcile_orders()).is_clean
+
+
 async def test_positions_agree_within_the_configured_tolerance(
     desk: WitnessDesk,
 ) -> None:

@@ -120,6 +120,23 @@ def test_only_the_latest_closed_orders_are_kept(account: Account) -> None:
     assert "o76" in account.state.closed
 
 
+def test_a_closed_order_stays_until_its_last_word_can_be_read(account: Account) -> None:
+    """A late fact would find half a stream on disk and decide on it."""
+    on_disk = 0
+    account.state = LedgerState("main", account.load, durable=lambda: on_disk)
+    for number in range(1_100):
+        account.record(f"order-o{number}", *refused_intent())
+    assert len(account.state.closed) == 1_100
+    on_disk = 20  # the first ten orders, of two events each
+    account.record("order-late", *refused_intent())
+    assert len(account.state.closed) == 1_091
+    assert "o9" not in account.state.closed
+    assert "o10" in account.state.closed
+    on_disk = 10_000
+    account.record("order-later", *refused_intent())
+    assert len(account.state.closed) == 1_024
+
+
 # Cash and positions
 
 
@@ -620,6 +637,18 @@ def test_a_restored_state_goes_on_like_the_kept_one(account: Account) -> None:
     account.learn("o5", voided("t5", 9))
     assert picture(account.restored(cut)) == picture(account.state)
     assert account.state.reserved_cash == 0
+
+
+def test_a_checkpoint_may_fall_anywhere(account: Account) -> None:
+    """Before an order is signed, and while a done one settles."""
+    account.ask("o1")
+    account.learn("o1", LIVE, fill("t1", "100"))
+    account.ask("o2")
+    account.learn("o2", LIVE, ended())
+    account.learn("o1", confirmed("t1"))
+    whole = picture(account.state)
+    for cut in range(len(account.log) + 1):
+        assert picture(account.restored(cut)) == whole, cut
 
 
 def test_a_checkpoint_of_another_account_is_refused(account: Account) -> None:
