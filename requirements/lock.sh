@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve the three sets, largest first, so that each smaller one repeats its versions.
+# Resolve the four sets, largest first, so that each smaller one repeats its versions.
 #
 # Only names, versions and hashes are kept: a lock that recorded addresses would tie
 # everyone to the index it was made with.
@@ -24,11 +24,13 @@ title() { # name, what the set is for
     mv "requirements/$1.tmp" "requirements/$1.txt"
 }
 
-resolve dev pyproject.toml --group dev
+resolve web pyproject.toml --group web
+resolve dev pyproject.toml --group dev --constraint requirements/web.txt
 resolve core pyproject.toml --constraint requirements/dev.txt
 resolve demo --group pyproject.toml:demo --constraint requirements/core.txt \
     --constraint requirements/dev.txt
 
+title web "What the browser tests and the fuzzer need, on top of the tests' set."
 title dev "What the tests, the linter and the type checker need, on top of the run-time set."
 title core "Every run-time dependency."
 title demo "What \`make demo\` needs: no venue client and no network client."
