@@ -44,6 +44,10 @@ class PostOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+ID_MISMATCH: Final = "order_id_mismatch"
+"""Code of an answer that names another order: what is signed is not what counts."""
+
+
 class PostAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The classified answer to a post; `code` and `text` explain a refusal.
 

@@ -13,6 +13,7 @@ Errors are named for what the caller should do.
     - VenueRejectedError         a definite no
     - OutcomeUnknownError        it may have happened: look it up, never resend
     - PreparationError           nothing was sent
+    - NotReadyError              orders cannot go out now; nothing was recorded
   + StoreError                   about the file the events live in
     - LockHeldError              another process writes this ledger
     - ConcurrentWriteError       the stream went on; safe to decide again
@@ -132,6 +133,12 @@ class PreparationError(VenueError):
     """The order could not be prepared; nothing was sent."""
 
     code = "preparation_failed"
+
+
+class NotReadyError(VenueError):
+    """Orders cannot go out at the moment; nothing was recorded, try again."""
+
+    code = "not_ready"
 
 
 class StoreError(LedgerError):

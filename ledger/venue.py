@@ -113,6 +113,18 @@ class ExecutorInterface(ABC):
 
     is_inline: ClassVar[bool] = False
 
+    async def start(self) -> None:
+        """Check credentials, wallet and clock, and begin to listen.
+
+        Raises:
+            VenueRejectedError: what is configured cannot trade; says why.
+            OutcomeUnknownError: the venue did not answer.
+        """
+
+    def unavailable(self) -> str:
+        """Why no new order may be handed in at the moment; empty if it may."""
+        return ""
+
     @abstractmethod
     async def prepare(self, request: PlacementRequest) -> PreparedOrder:
         """Build and sign the order; sends nothing.

@@ -8,10 +8,11 @@ import msgspec
 
 from ledger import events as ev
 from ledger.clock import OrderIds
-from ledger.decide import PostAnswered, PostOutcome
+from ledger.decide import ID_MISMATCH, PostAnswered, PostOutcome
 from ledger.errors import (
     IdempotencyConflictError,
     InvalidInputError,
+    NotReadyError,
     PreparationError,
     VenueRejectedError,
     unknown_market,
@@ -120,6 +121,9 @@ class Placement:
             market = self._check_input(intent, market, now)
         except InvalidInputError as error:
             return failure(error)
+        reason = self._desk.executor.unavailable()
+        if reason:
+            return failure(NotReadyError(reason))
         order_id = self._ids.next(now)
         request = _requested(intent, market, fingerprint, order_id, now)
         verdict = self._risk.check_order(intent, self._state, market=market, now=now)
@@ -303,7 +307,15 @@ class Placement:
         finally:
             self._desk.posted(order_id)
         self._report_post(order_id, answer)
+        if answer.code == ID_MISMATCH:
+            await self._halt(answer.text)
         return result_of(snapshot(self._journal.order(order_id)), answer)
+
+    async def _halt(self, reason: str) -> None:
+        """Stop trading: the venue and we disagree on what was signed."""
+        halted = ev.LedgerHalted(at=self._desk.clock.now(), reason=reason)
+        await self._journal.append_to(ev.SYSTEM_STREAM, halted)
+        self._desk.log.error("ledger.halted", reason=reason)
 
     async def _answer(
         self, order_id: str, prepared: PreparedOrder, requested_at: datetime

@@ -104,10 +104,14 @@ class ScriptedVenue(NullExecutor):
         self.cancels: list[str] = []
         self.is_cut_off = False
         self.is_probed = False
+        self.closed_because = ""
         self.post_answers = Mailbox()
         self.cancel_answers = Mailbox()
         self.lookups = Mailbox()
         self.sweeps = Mailbox()
+
+    def unavailable(self) -> str:
+        return self.closed_because
 
     async def prepare(self, request: PlacementRequest) -> PreparedOrder:
         await asyncio.sleep(0)
