@@ -113,7 +113,7 @@ class ExecutorInterface(ABC):
 
     is_inline: ClassVar[bool] = False
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027 -- most have nothing to check
         """Check credentials, wallet and clock, and begin to listen.
 
         Raises:

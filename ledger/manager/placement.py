@@ -119,11 +119,8 @@ class Placement:
         market = self._state.markets.get(intent.market_id)
         try:
             market = self._check_input(intent, market, now)
-        except InvalidInputError as error:
+        except (InvalidInputError, NotReadyError) as error:
             return failure(error)
-        reason = self._desk.executor.unavailable()
-        if reason:
-            return failure(NotReadyError(reason))
         order_id = self._ids.next(now)
         request = _requested(intent, market, fingerprint, order_id, now)
         verdict = self._risk.check_order(intent, self._state, market=market, now=now)
@@ -182,6 +179,9 @@ class Placement:
         if intent.expires_at is not None and intent.expires_at <= now:
             field, reason = "expires_at", "lies in the past"
             raise InvalidInputError(field, reason, code="expired")
+        closed_because = self._desk.executor.unavailable()
+        if closed_because:
+            raise NotReadyError(closed_because)
         return market
 
     def _check_slippage(
