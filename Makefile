@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint format types lock bench mutation clean
+.PHONY: help demo test test-all test-web screenshots lint format types lock bench mutation clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -25,6 +25,12 @@ test: $(VENV)/.stamp-dev ## Run every test that is not marked slow
 
 test-all: $(VENV)/.stamp-dev ## Run every test, the slow ones included
 	$(BIN)/python -m pytest $(ARGS)
+
+test-web: $(VENV)-web/.stamp ## Run the browser tests and the API fuzzer, in an environment of their own
+	$(VENV)-web/bin/python -m pytest tests/browser tests/fuzz $(ARGS)
+
+screenshots: $(VENV)-web/.stamp ## Take a picture of every page of the dashboard, into docs/images
+	$(VENV)-web/bin/python -m tests.tools.screenshots $(ARGS)
 
 lint: $(VENV)/.stamp-dev ## Check the rules and the formatting
 	$(BIN)/ruff check
@@ -47,7 +53,7 @@ lock: $(VENV)/.stamp-lock ## Write requirements/*.txt anew (UPGRADE=1 takes newe
 	BIN=$(VENV)/lock/bin UPGRADE=$(UPGRADE) sh requirements/lock.sh
 
 clean: ## Remove what the targets above have made, .venv and data/ included
-	rm -rf $(VENV) data dist mutants htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-web data dist mutants htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- set-up: each set is installed once, and again when its file changes -----------
@@ -79,6 +85,14 @@ $(VENV)/.stamp-core: requirements/core.txt $(VENV)/.stamp-demo
 $(VENV)/.stamp-dev: requirements/dev.txt $(VENV)/.stamp-demo
 	@echo "Installing the development set (once) ..." >&2
 	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Apart from .venv: both tools slow every start of pytest by seconds.
+$(VENV)-web/.stamp: requirements/web.txt pyproject.toml
+	@echo "Installing what browser tests and the fuzzer need (once) ..." >&2
+	@$(PYTHON) -m venv $(VENV)-web
+	@$(VENV)-web/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/web.txt
+	@$(VENV)-web/bin/python -m pip --disable-pip-version-check --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # The locker lives in a folder of its own: the project never imports it.
