@@ -1,0 +1,1 @@
+"""The local exchange: the venue's protocol on loopback, to practise without money."""

@@ -1,0 +1,47 @@
+"""The matching engine: pure, synchronous, one history for one seed."""
+
+from executors.exchange.engine.exchange import Exchange
+from executors.exchange.engine.types import (
+    UNIT,
+    UNLIMITED,
+    Audience,
+    Balance,
+    Canceled,
+    Clock,
+    ExchangeConfig,
+    ExchangeMarket,
+    Heartbeat,
+    MarketAudience,
+    Message,
+    Mode,
+    ModeName,
+    OrderType,
+    Placed,
+    Refused,
+    SignedOrder,
+    Subscriber,
+    UserAudience,
+)
+
+__all__ = [
+    "UNIT",
+    "UNLIMITED",
+    "Audience",
+    "Balance",
+    "Canceled",
+    "Clock",
+    "Exchange",
+    "ExchangeConfig",
+    "ExchangeMarket",
+    "Heartbeat",
+    "MarketAudience",
+    "Message",
+    "Mode",
+    "ModeName",
+    "OrderType",
+    "Placed",
+    "Refused",
+    "SignedOrder",
+    "Subscriber",
+    "UserAudience",
+]
