@@ -53,10 +53,9 @@ def recover_address(digest: bytes, signature: bytes) -> str:
     Raises:
         InvalidInputError: these 65 bytes are no signature of anybody.
     """
-    if len(signature) == _SIGNATURE_BYTES and signature[-1] in {0, 1, 27, 28}:
-        plain = signature[:-1] + bytes((signature[-1] % _V_OFFSET,))
-        # coincurve raises the bare Exception where no point on the curve fits.
-        with suppress(Exception):
+    if len(signature) == _SIGNATURE_BYTES and signature[-1] in {27, 28}:
+        plain = signature[:-1] + bytes((signature[-1] - _V_OFFSET,))
+        with suppress(ValueError):
             return _address(
                 PublicKey.from_signature_and_message(plain, digest, hasher=None)
             )
