@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from config.errors import ConfigError, ConfigProblem
+from config.ready import from_ready_file
 from config.settings import Settings
 from config.sources import (
     Keys,
@@ -58,6 +59,8 @@ def load_settings(
     files: Sequence[Path] = (),
     env: Mapping[str, str] | None = None,
     overrides: Sequence[str] = (),
+    *,
+    exchange: Path | None = None,
 ) -> Settings:
     """Build the settings from `base.yaml` and the given sources, later ones winning.
 
@@ -66,12 +69,16 @@ def load_settings(
             is the profile of that name that ships with the ledger.
         env: Environment variables; the process's own when None.
         overrides: `a.b=c` texts of the command line, which win over all.
+        exchange: The ready file of a local exchange to trade at, laid over files
+            and environment.
 
     Raises:
         ConfigError: Something is wrong; it holds every problem found.
     """
     layers = [from_file(path) for path in (_shown(BASE_FILE), *map(_profile, files))]
     layers.append(from_environment(os.environ if env is None else env))
+    if exchange is not None:
+        layers.append(from_ready_file(exchange))
     layers.append(from_flags(overrides))
     tree: Mapping[str, Any] = {}
     origins: dict[Keys, Origin] = {}

@@ -90,6 +90,14 @@ class Polymarket(Section):
     ws_market_url: _WebSocketUrl = (
         "wss://ws-subscriptions-clob.polymarket.com/ws/market"
     )
+    ws_user_url: _WebSocketUrl = "wss://ws-subscriptions-clob.polymarket.com/ws/user"
+    data_url: _HttpUrl = "https://data-api.polymarket.com"
+    client: Literal["official", "v1"] = "official"
+    batch_posts: Annotated[int, Field(ge=1, le=15)] = 15
+    sweep_interval_sec: Positive = 45
+    settlement_alarm_sec: Positive = 600
+    max_clock_skew_ms: Positive = 10_000
+    heartbeat: bool = False
     chain_id: Positive = 137
     funder: _Address | None = None
     signature_type: Annotated[int, Field(ge=0, le=3)] = 0
@@ -193,7 +201,6 @@ class Risk(Section):
 class Store(Section):
     """The event log and the disk under it."""
 
-    durability: Literal["full", "normal"] = "full"
     busy_timeout_ms: Count = 5_000
     checkpoint_every_events: Positive = 10_000
     min_free_mb_warn: Count = 1_024

@@ -17,7 +17,7 @@ Keys = tuple[str, ...]
 """Keys from the root to a setting; the index of a list item is a key too."""
 
 PREFIX: Final = "ORDER_LEDGER_"
-RESERVED: Final = frozenset({"CONFIG", "DATA"})
+RESERVED: Final = frozenset({"CONFIG", "DATA", "EXCHANGE"})
 """Variables with our prefix that the command line reads; they are no settings."""
 
 MAX_BYTES: Final = 1_000_000

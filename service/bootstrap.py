@@ -199,9 +199,6 @@ def refuse_unbuilt(settings: Settings) -> None:
     if not settings.execution.paper_trading:
         message = "must be true: this version trades on paper only"
         problems.append(ConfigProblem("settings", "execution.paper_trading", message))
-    if settings.store.durability != "full":
-        message = "must be full: the log is always flushed before an answer"
-        problems.append(ConfigProblem("settings", "store.durability", message))
     if problems:
         raise ConfigError(problems)
 

@@ -166,7 +166,6 @@ class TestStart:
         ("changes", "path"),
         [
             ({"execution": {"paper_trading": False}}, "execution.paper_trading"),
-            ({"store": {"durability": "normal"}}, "store.durability"),
         ],
     )
     async def test_what_is_not_built_is_refused(

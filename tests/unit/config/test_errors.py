@@ -150,8 +150,8 @@ def path(tmp_path: Path) -> Path:
             ),
         ),
         (
-            "store: {durability: off}",
-            "p.yaml:1:21 store.durability must be 'full' or 'normal'",
+            "polymarket: {client: v2}",
+            "p.yaml:1:22 polymarket.client must be 'official' or 'v1'",
         ),
         ("strategies: pair_arb", "p.yaml:1:13 strategies must be a list"),
         ("strategies: [[a]]", "p.yaml:1:14 strategies.0 must be a single value"),
@@ -209,15 +209,18 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_all_problems_are_told_at_once_in_reading_order(path: Path) -> None:
     """Mending one mistake per run is tedious."""
-    text = "paper:\n  seed: x\nlog:\n  level: loud\nstore:\n  durabilty: full\n"
+    text = "paper:\n  seed: x\nlog:\n  level: loud\nstore:\n  min_free_mb_wrn: 1\n"
     env = {"ORDER_LEDGER_STORE__BUSY_TIMEOUT_MS": "soon"}
     assert complaints(path, text, env, ("execution.max_retry_attempts=-1",)) == [
         "p.yaml:2:9 paper.seed must be a whole number",
         "    seed: x",
         "p.yaml:4:10 log.level must be 'debug', 'info', 'warning' or 'error'",
         "    level: loud",
-        "p.yaml:6:3 store.durabilty is not a known key; did you mean durability?",
-        "    durabilty: full",
+        (
+            "p.yaml:6:3 store.min_free_mb_wrn is not a known key; "
+            "did you mean min_free_mb_warn?"
+        ),
+        "    min_free_mb_wrn: 1",
         "--set execution.max_retry_attempts must be at least 0",
         (
             "ORDER_LEDGER_STORE__BUSY_TIMEOUT_MS store.busy_timeout_ms "
