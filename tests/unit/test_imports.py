@@ -23,7 +23,11 @@ HOMES = {
     "sqlite_utils": ("projections/",),
     "py_clob_client": ("executors/polymarket/",),
     "polymarket": ("executors/polymarket/",),
-    "httpx2": ("executors/market_data/rest.py", "executors/polymarket/"),
+    "httpx2": (
+        "executors/market_data/rest.py",
+        "executors/exchange/inloop.py",
+        "executors/polymarket/",
+    ),
     "websockets": ("executors/market_data/live.py", "executors/polymarket/stream.py"),
     "typer": ("service/",),
     "rich": ("service/",),
