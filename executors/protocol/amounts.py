@@ -48,8 +48,7 @@ def market_amounts(
             BUY cannot keep its limit.
 
     Source:
-        polymarket-client 0.14.0, whose rounding up and down again may exceed the
-        exact quotient by one step; here it cannot.
+        polymarket-client 0.14.0; compared in tests.
     """
     if side is Side.SELL:
         return order_amounts(side=side, price=price, size=amount, tick=tick)
