@@ -4,6 +4,7 @@ Every counter and its labels stand in one table, so that nothing unbounded, such
 as an order id, becomes a label by accident.
 """
 
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from prometheus_client import (
@@ -31,6 +32,21 @@ _COUNTERS: Final = {
     "reposts": _Kind("Orders posted again that the venue provably never had."),
 }
 """Counters by the name that the ledger uses; exposed as `order_ledger_NAME_total`."""
+
+GAUGES: Final = {
+    "up": "1 while intents are taken, 0 while they are not.",
+    "halted": "1 while the ledger is halted or reduce-only.",
+    "open_orders": "Orders that are not closed, those that still settle included.",
+    "outcome_unknown": "Orders of which nobody knows whether the venue has them.",
+    "open_drifts": "Disagreements that nobody has closed.",
+    "position": "Events in the log.",
+    "read_models_lag": "Events that the read models have still to show.",
+    "disk_free_mb": "Free disk in MiB.",
+}
+"""What is read at each scrape; exposed as `order_ledger_NAME`.
+
+Counts only: money stays exact, and a gauge is a float.
+"""
 
 RECONCILE_MISMATCHES: Final = "reconcile_mismatch_count"
 """Exposed under exactly this name, which the specification gives it."""
@@ -71,6 +87,15 @@ class PrometheusMetrics:
             return
         bounded = {label: self._bounded(name, label, labels[label]) for label in labels}
         counter.labels(**bounded).inc(amount)
+
+    def watch(self, name: str, reading: Callable[[], float]) -> None:
+        """Expose one of `GAUGES`, read anew at every scrape.
+
+        Raises:
+            KeyError: there is no gauge of that name.
+        """
+        gauge = Gauge(f"order_ledger_{name}", GAUGES[name], registry=self.registry)
+        gauge.set_function(reading)
 
     def value(self, name: str, **labels: str) -> int:
         """What a counter stands at; 0 before its first count."""

@@ -56,3 +56,18 @@ def test_an_unknown_counter_is_a_mistake_of_ours() -> None:
         PrometheusMetrics().count("oders_refused")
     with pytest.raises(ValueError, match="label"):
         PrometheusMetrics().count("reposts", why=Outcome.YES)
+
+
+def test_a_gauge_is_read_at_every_scrape() -> None:
+    """An alarm on a value from the start of the process never rings."""
+    metrics, depth = PrometheusMetrics(), [3]
+    metrics.watch("open_orders", lambda: depth[0])
+    assert "order_ledger_open_orders 3.0" in metrics.render().decode()
+    depth[0] = 4
+    assert "order_ledger_open_orders 4.0" in metrics.render().decode()
+
+
+def test_an_unknown_gauge_is_a_mistake_of_ours() -> None:
+    """Its help text would be missing, and the dashboard would not show it."""
+    with pytest.raises(KeyError):
+        PrometheusMetrics().watch("opne_orders", lambda: 0)
