@@ -66,9 +66,12 @@ class Event(
     causation: str = ""
 
 
-def _check_price(price: Decimal) -> None:
+def _check_price_and_size(price: Decimal, size: Decimal) -> None:
     if not ZERO < price < ONE:
         msg = f"price {price} is not between 0 and 1"
+        raise ValueError(msg)
+    if not size > ZERO:
+        msg = f"size {size} is not above 0"
         raise ValueError(msg)
 
 
@@ -122,8 +125,7 @@ class OrderRequested(OrderEvent, frozen=True, kw_only=True, gc=False):
     note: str = ""
 
     def __post_init__(self) -> None:
-        _check_price(self.price)
-        _check_size(self.size)
+        _check_price_and_size(self.price, self.size)
 
 
 class OrderRefused(OrderEvent, frozen=True, kw_only=True, gc=False):
@@ -239,8 +241,7 @@ class FillMatched(OrderEvent, frozen=True, kw_only=True, gc=False):
     tx_hash: str = ""
 
     def __post_init__(self) -> None:
-        _check_price(self.price)
-        _check_size(self.size)
+        _check_price_and_size(self.price, self.size)
 
 
 class SettlementEvent(OrderEvent, frozen=True, kw_only=True, gc=False):

@@ -28,6 +28,7 @@ class Reservation(NamedTuple):
 
 
 NOTHING: Final = Reservation()
+_SELL: Final = Side.SELL
 
 
 def reservation_of(order: Order) -> Reservation:
@@ -35,12 +36,12 @@ def reservation_of(order: Order) -> Reservation:
     resting = order.resting
     if resting <= ZERO:
         return NOTHING
-    if order.side is Side.SELL:
+    if order.side is _SELL:
         return Reservation(ZERO, ZERO, resting)
-    return Reservation(resting * cash_per_share(order), resting, ZERO)
+    return Reservation(resting * _cash_per_share(order), resting, ZERO)
 
 
-def cash_per_share(order: Order) -> Decimal:
+def _cash_per_share(order: Order) -> Decimal:
     """pUSD that one share of a BUY may cost at most, its fee included."""
     fee = fee_per_share(order.price, order.fee_rate, post_only=order.post_only)
     return order.price + fee
@@ -75,7 +76,7 @@ def held_by(
 ) -> Held:
     """What an intent holds back while its order is being prepared: all of it."""
     strategy, market_id = intent.strategy, intent.market_id
-    if intent.side is Side.SELL:
+    if intent.side is _SELL:
         return Held(strategy, market_id, (line,), sells=size, orders=1)
     fee = fee_per_share(intent.price, fee_rate, post_only=intent.post_only)
     cash = size * (intent.price + fee)
@@ -91,41 +92,69 @@ class Exposure:
     def __init__(self) -> None:
         self.reserved_cash = ZERO
         self.scopes: dict[str, ScopeUsage] = {}
-        self._held: dict[str, Decimal] = {}
+        # By order: the shares held back, and what one of them holds in pUSD.
+        self._reserved: dict[str, tuple[Decimal, Decimal]] = {}
         self._under_way: dict[int, Held] = {}
         self._requests: dict[str, deque[datetime]] = {}
         self._scopes_of: dict[tuple[str, str], tuple[ScopeUsage, ...]] = {}
 
     def reserve(self, order: Order, holding: Holding) -> None:
         """Replace what an order held back by what it holds back now."""
-        held = self._held.get(order.order_id)
-        resting = None if order.done_reason else order.size - order.matched
-        if resting == held:
-            return
-        opened = 0
-        if held is None:
-            held, opened = ZERO, 1
-        if resting is None:
-            opened, more = opened - 1, -held
-            self._held.pop(order.order_id, None)
-        else:
-            more = resting - held
-            self._held[order.order_id] = resting
-        cash = ZERO
-        if order.side is Side.SELL:
-            holding.open_sells += more
-        else:
-            holding.open_buys += more
-            cash = more * cash_per_share(order)
-            self.reserved_cash += cash
+        cash, opened = self._replace(order, holding)
+        if cash or opened:
+            for usage in self.usages(order.strategy, order.market_id):
+                usage.gross += cash
+                usage.open_orders += opened
+
+    def book(
+        self, order: Order, holding: Holding, before: Totals, at: datetime
+    ) -> None:
+        """Count a trade that moved an order and its line, from `before` on.
+
+        As `reserve` and `post`, in one round over the scopes.
+        """
+        cash, opened = self._replace(order, holding)
+        after = holding.position.totals
+        spent = cash + after.cost - before.cost
+        earned = _earned(before, after)
         for usage in self.usages(order.strategy, order.market_id):
-            usage.gross += cash
+            usage.gross += spent
             usage.open_orders += opened
+            if earned:
+                _earn(usage, earned, at.toordinal())
+
+    def _replace(self, order: Order, holding: Holding) -> tuple[Decimal, int]:
+        """Reserve anew on the order's line; the pUSD and orders its scopes gain."""
+        order_id = order.order_id
+        known = self._reserved.get(order_id)
+        if order.done_reason is not None:
+            if known is None:
+                return ZERO, 0
+            del self._reserved[order_id]
+            opened, per_share, more = -1, known[1], -known[0]
+        elif known is None:
+            opened, per_share = 1, _cash_per_share(order)
+            more = order.size - order.matched
+            self._reserved[order_id] = (more, per_share)
+        else:
+            opened, per_share, resting = 0, known[1], order.size - order.matched
+            more = resting - known[0]
+            if not more:
+                return ZERO, 0
+            self._reserved[order_id] = (resting, per_share)
+        if order.side is _SELL:
+            holding.open_sells += more
+            return ZERO, opened
+        holding.open_buys += more
+        cash = more * per_share
+        self.reserved_cash += cash
+        return cash, opened
 
     def adopt(self, order: Order) -> None:
         """Take over, after a restart, what the sums already contain."""
         if order.done_reason is None:
-            self._held[order.order_id] = order.size - order.matched
+            resting = order.size - order.matched
+            self._reserved[order.order_id] = (resting, _cash_per_share(order))
 
     @contextmanager
     def hold(self, held: Held) -> Iterator[None]:
@@ -164,16 +193,11 @@ class Exposure:
     ) -> None:
         """Carry a position's change over to the scopes that count it."""
         spent = after.cost - before.cost
-        earned = after.realized_pnl - before.realized_pnl - after.fees + before.fees
-        day = at.toordinal() if earned else 0
-        for usage in self.usages(key[0], key[1]):
+        earned = _earned(before, after)
+        for usage in self.usages(key.strategy, key.market_id):
             usage.gross += spent
             if earned:
-                if usage.day < day:
-                    usage.day, usage.day_pnl = day, ZERO
-                # News of an earlier day must not forget today's loss.
-                if usage.day == day:
-                    usage.day_pnl += earned
+                _earn(usage, earned, at.toordinal())
 
     def count_placed(self, order: Order) -> None:
         """An acceptance ends a row of rejects and failures."""
@@ -247,3 +271,16 @@ class Exposure:
         self.scopes = dict(scopes)
         self.reserved_cash = reserved_cash
         self._scopes_of.clear()
+
+
+def _earned(before: Totals, after: Totals) -> Decimal:
+    """Profit after fees between two sums of a position."""
+    return after.realized_pnl - before.realized_pnl - after.fees + before.fees
+
+
+def _earn(usage: ScopeUsage, earned: Decimal, day: int) -> None:
+    if usage.day < day:
+        usage.day, usage.day_pnl = day, ZERO
+    # News of an earlier day must not forget today's loss.
+    if usage.day == day:
+        usage.day_pnl += earned

@@ -28,8 +28,21 @@ from ledger.values import (
     rounded,
 )
 
+# Members under names of their own: finding one in its class takes a call, and
+# these are needed for every event.
+_MATCHED: Final = Settlement.MATCHED
+_CONFIRMED: Final = Settlement.CONFIRMED
+_VOID: Final = Settlement.FAILED
+_FILLED: Final = EndReason.FILLED
+_REJECTED: Final = EndReason.REJECTED
+_NEVER_PLACED: Final = EndReason.NEVER_PLACED
+_PENDING: Final = Phase.PENDING
+_WORKING: Final = Phase.WORKING
+_DONE: Final = Phase.DONE
+
 _RANK: Final = {Settlement.MATCHED: 0, Settlement.RETRYING: 1, Settlement.MINED: 2}
 _BY_RANK: Final = (Settlement.MATCHED, Settlement.RETRYING, Settlement.MINED)
+_MINED_RANK: Final = _RANK[Settlement.MINED]
 _FINAL: Final = (Settlement.CONFIRMED, Settlement.FAILED)
 
 END_RANK: Final = {
@@ -70,17 +83,17 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             # Equal times contradict each other; a share that may be void is
             # not counted.
             if self.confirmed_at is None or self.voided_at >= self.confirmed_at:
-                return Settlement.FAILED
-            return Settlement.CONFIRMED
+                return _VOID
+            return _CONFIRMED
         if self.confirmed_at is not None:
-            return Settlement.CONFIRMED
+            return _CONFIRMED
         return _BY_RANK[max(self.timed[1], self.untimed)]
 
     @property
     def is_live(self) -> bool:
         """Whether the trade counts: it is known and not void."""
         return self.size > ZERO and (
-            self.voided_at is None or self.settlement is not Settlement.FAILED
+            self.voided_at is None or self.settlement is not _VOID
         )
 
     @property
@@ -100,7 +113,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ) -> "Trade":
         """The trade after one more claim; the same object if it says nothing new."""
         at = venue_time or 0
-        if settlement is Settlement.CONFIRMED:
+        if settlement is _CONFIRMED:
             known = self.confirmed_at
             # Of two hashes claimed for one time, either may come first.
             if known is not None and (known, self.tx_hash) >= (at, tx_hash):
@@ -108,7 +121,7 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
             return replace(
                 self, confirmed_at=at, tx_hash=tx_hash, timed=(0, 0), untimed=0
             )
-        if settlement is Settlement.FAILED:
+        if settlement is _VOID:
             if self.voided_at is not None and self.voided_at >= at:
                 return self
             return replace(self, voided_at=at, timed=(0, 0), untimed=0)
@@ -213,21 +226,21 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     def done_reason(self) -> EndReason | None:
         """Why nothing works at the venue any more; `None` while something may."""
         if self.matched and self.matched + self.dust >= self.size:
-            return EndReason.FILLED
+            return _FILLED
         if self.ended is not None:
             return self.ended
         if self.is_placed or self.matched > ZERO:
             return None
         if self.refusal is not None and not self.is_outcome_unknown:
-            return EndReason.REJECTED
-        return EndReason.NEVER_PLACED if self.is_never_placed else None
+            return _REJECTED
+        return _NEVER_PLACED if self.is_never_placed else None
 
     @property
     def phase(self) -> Phase:
         """The order axis."""
         if self.done_reason is not None:
-            return Phase.DONE
-        return Phase.WORKING if self.is_accepted else Phase.PENDING
+            return _DONE
+        return _WORKING if self.is_accepted else _PENDING
 
     @property
     def remaining(self) -> Decimal:
@@ -276,11 +289,11 @@ def status(order: Order) -> OrderStatus:
         if not order.is_accepted:
             return OrderStatus.PENDING
         return OrderStatus.PARTIAL_FILL if order.filled else OrderStatus.PLACED
-    if reason is EndReason.REJECTED:
+    if reason is _REJECTED:
         return OrderStatus.REJECTED
-    if reason is EndReason.NEVER_PLACED:
+    if reason is _NEVER_PLACED:
         return OrderStatus.FAILED
-    if reason is EndReason.FILLED:
+    if reason is _FILLED:
         return _filled_status(order)
     return OrderStatus.CANCELLED
 
@@ -298,9 +311,7 @@ def _filled_status(order: Order) -> OrderStatus:
         for trade in order.trades.values()
         if trade.is_live
     )
-    return (
-        OrderStatus.MINED if slowest >= _RANK[Settlement.MINED] else OrderStatus.MATCHED
-    )
+    return OrderStatus.MINED if slowest >= _MINED_RANK else OrderStatus.MATCHED
 
 
 def requested(order_id: str, event: ev.OrderRequested) -> Order:
@@ -401,38 +412,42 @@ def _proven(order: Order) -> None:
 
 
 def _fill_matched(order: Order, event: ev.FillMatched) -> None:
-    known = order.trades.get(event.trade_id)
+    trade_id, size = event.trade_id, event.size
+    known = order.trades.get(trade_id)
     if known is None:
-        trade = _matched(event)
-        order.unsettled += 1
-    else:
-        trade = known.claimed(Settlement.MATCHED, event.venue_time, event.tx_hash)
-        if known.size:
-            order.trades[event.trade_id] = trade  # the same trade, told again
-            return
-        trade = replace(
-            trade, size=event.size, price=event.price, fee=event.fee, role=event.role
+        order.trades[trade_id] = Trade(
+            trade_id=trade_id,
+            size=size,
+            price=event.price,
+            fee=event.fee,
+            role=event.role,
+            timed=(event.venue_time or 0, 0),
         )
-        if trade.is_final:
-            order.unsettled -= 1
-    order.trades[event.trade_id] = trade
-    order.matched += trade.size
+        order.unsettled += 1
+        order.filled += size
+        order.cost += size * event.price
+        order.fees += event.fee
+    else:
+        trade = known.claimed(_MATCHED, event.venue_time, event.tx_hash)
+        if known.size:
+            order.trades[trade_id] = trade  # the same trade, told again
+            return
+        _learn_size(order, trade, event)
+    order.matched += size
     order.is_delayed = order.is_outcome_unknown = False
     order.probes = ()
-    if known is None or trade.is_live:
-        _count(order, trade, 1)
 
 
-def _matched(event: ev.FillMatched) -> Trade:
-    """The trade that nothing was known of before."""
-    return Trade(
-        trade_id=event.trade_id,
-        size=event.size,
-        price=event.price,
-        fee=event.fee,
-        role=event.role,
-        timed=(event.venue_time or 0, _RANK[Settlement.MATCHED]),
+def _learn_size(order: Order, trade: Trade, event: ev.FillMatched) -> None:
+    """Count a trade whose settlement was known before its size."""
+    trade = replace(
+        trade, size=event.size, price=event.price, fee=event.fee, role=event.role
     )
+    order.trades[event.trade_id] = trade
+    if trade.is_final:
+        order.unsettled -= 1
+    if trade.is_live:
+        _count(order, trade, 1)
 
 
 def _settlement(order: Order, event: ev.SettlementEvent) -> None:
@@ -449,13 +464,13 @@ def _settlement(order: Order, event: ev.SettlementEvent) -> None:
         return
     if now in _FINAL and was not in _FINAL:
         order.unsettled -= 1
-    if now is Settlement.FAILED:
+    if now is _VOID:
         _count(order, trade, -1)
-        if was is Settlement.CONFIRMED:
+        if was is _CONFIRMED:
             order.settled -= trade.size
-    elif was is Settlement.FAILED:
+    elif was is _VOID:
         _count(order, trade, 1)
-    elif now is Settlement.CONFIRMED:
+    elif now is _CONFIRMED:
         order.settled += trade.size
 
 
@@ -465,7 +480,7 @@ def _count(order: Order, trade: Trade, sign: int) -> None:
     order.filled += size
     order.cost += size * trade.price
     order.fees += sign * trade.fee
-    if trade.confirmed_at is not None and trade.settlement is Settlement.CONFIRMED:
+    if trade.confirmed_at is not None and trade.settlement is _CONFIRMED:
         order.settled += trade.size
 
 

@@ -76,6 +76,11 @@ class Totals(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payout: Decimal | None = None
 
 
+_GAIN: Final = Kind.GAIN
+_LOSS: Final = Kind.LOSS
+_BUY: Final = Side.BUY
+
+
 def moved(totals: Totals, move: Movement) -> Totals:
     """Apply one movement; pure and total."""
     after = _MOVES[move.kind](totals, move)
@@ -218,7 +223,7 @@ class Position(msgspec.Struct):
         self.tail[trade] = (move, is_settled)
         if is_settled:
             self._shorten()
-        elif move.kind is Kind.GAIN:
+        elif move.kind is _GAIN:
             self.pending += move.size
         else:
             self.leaving += move.size
@@ -230,7 +235,7 @@ class Position(msgspec.Struct):
             return
         move = known[0]
         self.tail[trade] = (move, True)
-        if move.kind is Kind.GAIN:
+        if move.kind is _GAIN:
             self.pending -= move.size
         else:
             self.leaving -= move.size
@@ -245,13 +250,13 @@ class Position(msgspec.Struct):
         """
         known = self.tail.pop(trade, None)
         if known is None:
-            undo = Kind.UNDO_GAIN if move.kind is Kind.GAIN else Kind.UNDO_LOSS
+            undo = Kind.UNDO_GAIN if move.kind is _GAIN else Kind.UNDO_LOSS
             back = replace(move, kind=undo)
             self.base = moved(self.base, back)
             self.totals = moved(self.totals, back)
             return
         if not known[1]:
-            if move.kind is Kind.GAIN:
+            if move.kind is _GAIN:
                 self.pending -= move.size
             else:
                 self.leaving -= move.size
@@ -289,7 +294,7 @@ def in_micros(amount: Decimal) -> Decimal:
 
 def trade_movement(side: Side, size: Decimal, price: Decimal, fee: Decimal) -> Movement:
     """The movement of one fill of ours; size times price is cut to 6 places."""
-    kind = Kind.GAIN if side is Side.BUY else Kind.LOSS
+    kind = _GAIN if side is _BUY else _LOSS
     return Movement(kind, size, in_micros(size * price), fee)
 
 

@@ -41,6 +41,7 @@ STATE_VERSION: Final = 2
 """Raised when the meaning of a checkpoint changes; older ones are ignored."""
 
 _TRADE_EVENTS: Final = (ev.FillMatched, ev.SettlementEvent)
+_SELL: Final = Side.SELL
 
 _ORDER_PREFIX: Final = ev.order_stream("")
 _PREFIX_LENGTH: Final = len(_ORDER_PREFIX)
@@ -102,6 +103,7 @@ class LedgerState:
         """
         self.account = account
         self._durable = durable
+        self._durable_upto = 0
         self._closed_at: dict[str, int] = {}
         self.position = 0
         self.mode = TradingMode.NORMAL
@@ -196,9 +198,17 @@ class LedgerState:
         self._closed_at[order_id] = self.position
         while len(self.closed) > _KEEP_CLOSED:
             oldest = next(iter(self.closed))
-            if self._durable is not None and self._closed_at[oldest] > self._durable():
+            if not self._is_durable(self._closed_at[oldest]):
                 return  # its last word could not be read back from disk yet
             del self.closed[oldest], self._closed_at[oldest]
+
+    def _is_durable(self, position: int) -> bool:
+        if self._durable is None:
+            return True
+        # What is on disk stays there: asked only about what is not known to be.
+        if position > self._durable_upto:
+            self._durable_upto = self._durable()
+        return position <= self._durable_upto
 
     def _holding_of(self, order: Order) -> Holding:
         # A plain tuple equals the key, and is made in a fraction of its time.
@@ -215,37 +225,45 @@ class LedgerState:
         advance(order, event)
         after = order.trades[trade_id]
         holding = self._holding_of(order)
-        if self._tracks:
-            if type(event) is ev.FillMatched:
-                self.exposure.reserve(order, holding)
-            elif type(event) is ev.FillVoided and _turned_void(before, after):
-                self.exposure.count_failure(order)
         was_live = before is not None and before.is_live
         is_live = after.is_live
-        name = f"{trade_id}/{order.order_id}"
         if was_live is not is_live:
-            self._book(order, after, name, holding, event)
-        elif is_live and after.confirmed_at is not None:
-            holding.position.settle(name)
+            self._book(order, after, holding, event, is_live=is_live)
+        else:
+            if is_live and after.confirmed_at is not None:
+                holding.position.settle(f"{trade_id}/{order.order_id}")
+            if self._tracks and type(event) is ev.FillMatched:
+                self.exposure.reserve(order, holding)
+        if (
+            type(event) is ev.FillVoided
+            and self._tracks
+            and _turned_void(before, after)
+        ):
+            self.exposure.count_failure(order)
 
     def _book(
-        self, order: Order, trade: Trade, name: str, holding: Holding, event: ev.Event
+        self,
+        order: Order,
+        trade: Trade,
+        holding: Holding,
+        event: ev.Event,
+        *,
+        is_live: bool,
     ) -> None:
         """Add a trade that became live, or take one out that became void."""
         position = holding.position
         totals = position.totals
+        name = f"{trade.trade_id}/{order.order_id}"
         move = trade_movement(order.side, trade.size, trade.price, trade.fee)
-        cash = -move.amount - move.fee
-        if order.side is Side.SELL:
-            cash = move.amount - move.fee
-        if trade.is_live:
+        cash = move.amount if order.side is _SELL else -move.amount
+        if is_live:
             position.book(name, move, is_settled=trade.confirmed_at is not None)
-            self.cash += cash
+            self.cash += cash - move.fee
         else:
             position.void(name, move)
-            self.cash -= cash
+            self.cash -= cash - move.fee
         if self._tracks:
-            self.exposure.post(position.key, totals, position.totals, event.at)
+            self.exposure.book(order, holding, totals, event.at)
 
     def _move(self, key: PositionKey, move: Movement, event: ev.Event) -> None:
         position = self.holding(key).position
