@@ -26,7 +26,8 @@ class OrderMismatch(msgspec.Struct, frozen=True, kw_only=True):
     """One open order that the two sides see differently.
 
     `kind` is missing (the venue does not list ours), unexpected (we do not know
-    the venue's), or diverged (they differ in what is matched, size or price).
+    the venue's), or diverged (they differ in what is matched, size or price, or
+    the order is done and the venue lists it as live).
     """
 
     kind: str
@@ -122,6 +123,8 @@ def compare_orders(
         known.add(order.venue_order_id)
         theirs = listed.get(order.venue_order_id)
         if theirs is not None:
+            if order.phase is Phase.DONE and order.requested_at <= settled_before:
+                found.append(_still_live(order))
             found.extend(_divergence(order, theirs))
         elif (
             observed.complete
@@ -146,6 +149,18 @@ def compare_orders(
         if theirs.venue_order_id not in known
     )
     return sorted(found, key=lambda m: (m.venue_order_id, m.kind, m.field))
+
+
+def _still_live(order: Order) -> OrderMismatch:
+    """An order whose fills still settle is done, and the venue lists it."""
+    return OrderMismatch(
+        kind=DIVERGED,
+        venue_order_id=order.venue_order_id,
+        order_id=order.order_id,
+        field="status",
+        ledger=str(order.status),
+        venue="live",
+    )
 
 
 def _divergence(order: Order, theirs: ObservedOrder) -> list[OrderMismatch]:

@@ -28,6 +28,9 @@ _log = structlog.get_logger("service.runtime")
 _MOST_IN_FLIGHT: Final = 512
 """Facts being recorded at once: they share commits, and memory stays bounded."""
 
+_PATIENCE_SEC: Final = 0.5
+"""What the venue lists may be on its way to us by another road."""
+
 OnEvents = Callable[[range, Sequence[str]], None]
 """Told the positions that became durable, and the topic at each of them."""
 
@@ -299,13 +302,13 @@ class Runtime:
         """Ask about every order that is open and due."""
         while True:
             await self.opened.clock.sleep(self._intervals.checks)
-            await self.opened.manager.resolve_open()
+            await self.opened.manager.resolve_due()
             self._did("checks")
 
     async def _reconcile(self) -> None:
         """Compare with the venue, at once and then on a timer."""
         while True:
-            result = await self.opened.reconciler.reconcile()
+            result = await self.opened.reconciler.reconcile(patience=_PATIENCE_SEC)
             self._reconciled = {
                 "at": _text(result.reconciled_at),
                 "answered": result.answered,

@@ -4,6 +4,7 @@ Every step that the outside world can see comes after the commit of the event
 that explains it.
 """
 
+from datetime import timedelta
 from random import Random
 
 from ledger.clock import Clock
@@ -22,6 +23,7 @@ from ledger.manager.results import (
     OrderError,
     OrderResult,
 )
+from ledger.manager.settlements import SettlementWatch
 from ledger.order import Order, snapshot
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
@@ -77,6 +79,7 @@ class OrderManager:
         self._placement = Placement(self.desk, books, risk=risk, slippage=slippage)
         self._following = Following(self.desk)
         self._resolver = Resolver(self.desk, self._following)
+        self._settlements = SettlementWatch(self.desk)
         self._cancellation = Cancellation(self.desk, self._resolver)
         self.place = self._placement.place
         self.cancel = self._cancellation.cancel
@@ -98,6 +101,19 @@ class OrderManager:
     async def resolve_open(self) -> None:
         """Look up every order that is not closed, and sweep its trades."""
         await self._resolver.resolve_open(self._placement.post)
+
+    async def resolve_due(self) -> int:
+        """Look up the orders whose next check has come; how many they were.
+
+        Trades that do not settle in time are raised as drifts.
+        """
+        asked = await self._resolver.resolve_due(self._placement.post)
+        await self._settlements.watch()
+        return asked
+
+    def overdue_checks(self, by: timedelta) -> int:
+        """How many orders should have been asked about so long ago."""
+        return self._resolver.overdue(by)
 
     def open_orders(self) -> list[Order]:
         """Orders that may still match, oldest first."""

@@ -19,7 +19,6 @@ from ledger.reconcile import (
     compare_orders,
     compare_positions,
 )
-from ledger.venue import Holdings, OpenOrders
 
 Mismatch = OrderMismatch | PositionMismatch
 
@@ -51,30 +50,35 @@ class Reconciler:
         self._tolerance = position_tolerance
         self._grace_ms = grace_ms
 
-    async def reconcile(self) -> ReconciliationResult:
-        """Compare open orders and positions in one observation."""
-        try:
-            orders = await self._desk.executor.get_open_orders()
-            holdings = await self._desk.executor.get_positions()
-        except VenueError as error:
-            return self._unanswered(error)
-        return await self._observe(orders, holdings)
+    async def reconcile(self, *, patience: float = 0) -> ReconciliationResult:
+        """Compare open orders and positions in one observation.
+
+        Args:
+            patience: Seconds to wait, once, for news that explains a difference:
+                a list that was read while something happened is no witness.
+        """
+        return await self._ask(orders=True, positions=True, patience=patience)
 
     async def reconcile_orders(self) -> ReconciliationResult:
         """Compare open orders: missing, unexpected, diverged."""
-        try:
-            orders = await self._desk.executor.get_open_orders()
-        except VenueError as error:
-            return self._unanswered(error)
-        return await self._observe(orders, None)
+        return await self._ask(orders=True, positions=False)
 
     async def reconcile_positions(self) -> ReconciliationResult:
         """Compare settled shares per market and outcome within the tolerance."""
+        return await self._ask(orders=False, positions=True)
+
+    async def _ask(
+        self, *, orders: bool, positions: bool, patience: float = 0
+    ) -> ReconciliationResult:
         try:
-            holdings = await self._desk.executor.get_positions()
+            seen, is_still = await self._observe(orders=orders, positions=positions)
+            if self._compare(seen) and (patience or not is_still):
+                if patience:
+                    await self._desk.clock.sleep(patience)
+                seen, _ = await self._observe(orders=orders, positions=positions)
         except VenueError as error:
             return self._unanswered(error)
-        return await self._observe(None, holdings)
+        return await self._record(seen)
 
     def _unanswered(self, error: VenueError) -> ReconciliationResult:
         self._desk.log.warning("reconciliation.unanswered", text=str(error))
@@ -83,28 +87,35 @@ class Reconciler:
         )
 
     async def _observe(
-        self, orders: OpenOrders | None, holdings: Holdings | None
-    ) -> ReconciliationResult:
-        parts = [part for part in (orders, holdings) if part is not None]
-        now = self._desk.clock.now()
+        self, *, orders: bool, positions: bool
+    ) -> tuple[ev.VenueObserved, bool]:
+        """What the venue says, and whether nothing was recorded meanwhile."""
+        state, executor = self._desk.journal.state, self._desk.executor
+        before = state.position
+        listed = await executor.get_open_orders() if orders else None
+        holdings = await executor.get_positions() if positions else None
+        parts = [part for part in (listed, holdings) if part is not None]
         seen = ev.VenueObserved(
-            at=now,
+            at=self._desk.clock.now(),
             actor="reconciler",
             source="lookup",
             as_of=min(part.as_of for part in parts),
             complete=all(part.complete for part in parts),
-            open_orders=None if orders is None else orders.orders,
+            open_orders=None if listed is None else listed.orders,
             positions=None if holdings is None else holdings.positions,
             cash=None if holdings is None else holdings.cash,
             position_tolerance=self._tolerance,
             grace_ms=self._grace_ms,
         )
+        return seen, state.position == before
+
+    async def _record(self, seen: ev.VenueObserved) -> ReconciliationResult:
         mismatches = self._compare(seen)
         await self._desk.journal.append_to(
             ev.RECONCILIATION_STREAM, seen, *self._drifts(seen, mismatches)
         )
         self._report(mismatches)
-        return ReconciliationResult(mismatches=tuple(mismatches), reconciled_at=now)
+        return ReconciliationResult(mismatches=tuple(mismatches), reconciled_at=seen.at)
 
     def _compare(self, seen: ev.VenueObserved) -> list[Mismatch]:
         state = self._desk.journal.state

@@ -4,13 +4,15 @@ Only answered questions count; exposure stays reserved until there is proof.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from ledger import events as ev
 from ledger.decide import (
     DustSeen,
     GiveUp,
+    LookedUp,
     LookupFound,
     PostAgain,
     PostAnswered,
@@ -18,14 +20,28 @@ from ledger.decide import (
     TradesSwept,
 )
 from ledger.errors import EvidenceMissingError, UnknownOrderError, VenueError
+from ledger.manager.checks import Checks
 from ledger.manager.desk import Desk
 from ledger.manager.following import Following
 from ledger.order import Order
 from ledger.values import TradingMode
 from ledger.venue import PreparedOrder
 
-_SWEEP_MARGIN = timedelta(seconds=60)
+_SWEEP_MARGIN: Final = timedelta(seconds=60)
 """Trades are swept from a minute before the request: clocks differ."""
+
+_OVERLAP: Final = timedelta(minutes=5)
+"""The venue shows trades late, and not in the order of their matches."""
+
+_SETTLING: Final = timedelta(hours=1)
+"""The venue's time of a trade is that of its last change, at most so long after
+its match."""
+
+_LIST_FROM: Final = 6
+"""Orders that are worth one question about all instead of one about each."""
+
+_AT_ONCE: Final = 8
+"""Look-ups under way at the same time."""
 
 PostOrderAgain = Callable[[str, PreparedOrder, datetime], Awaitable[object]]
 
@@ -37,6 +53,8 @@ class Resolver:
         self._desk = desk
         self._following = following
         self._resolving = asyncio.Lock()
+        self._checks = Checks(self._last_news)
+        self._swept_to: datetime | None = None
 
     async def recover(self, post_again: PostOrderAgain) -> None:
         """Ask the venue about everything whose outcome is open, after a start.
@@ -68,28 +86,63 @@ class Resolver:
     async def resolve_open(self, post_again: PostOrderAgain) -> None:
         """Look up every order that is not closed, and sweep its trades."""
         async with self._resolving:
-            await self._resolve_open(post_again)
+            await self._resolve(self._resolvable(), post_again)
 
-    async def _resolve_open(self, post_again: PostOrderAgain) -> None:
-        posting, journal = self._desk.posting, self._desk.journal
-        orders = [o for o in journal.state.orders.values() if o.order_id not in posting]
+    async def resolve_due(self, post_again: PostOrderAgain) -> int:
+        """As `resolve_open`, for the orders whose next check has come.
+
+        Returns:
+            How many orders were asked about.
+        """
+        async with self._resolving:
+            orders = self._resolvable()
+            due = self._checks.due(orders, self._desk.clock.now())
+            known = {order.order_id: order for order in orders}
+            await self._resolve([known[order_id] for order_id in due], post_again)
+            return len(due)
+
+    def overdue(self, by: timedelta) -> int:
+        """How many orders should have been asked about so long ago."""
+        now = self._desk.clock.now()
+        return len(self._checks.due(self._resolvable(), now, by=by))
+
+    def _resolvable(self) -> list[Order]:
+        orders, posting = self._desk.journal.state.orders, self._desk.posting
+        return [o for o in orders.values() if o.order_id not in posting]
+
+    async def _resolve(
+        self, orders: Sequence[Order], post_again: PostOrderAgain
+    ) -> None:
         if not orders:
             return
-        swept = await self._sweep(min(order.requested_at for order in orders))
-        absent = [
-            order.order_id
-            for order in orders
-            if journal.order(order.order_id).done_reason is None
-            and await self.look_up(order.order_id) is LookupFound.NONE
-        ]
+        # Kept apart from the orders themselves, which change and close meanwhile.
+        order_ids = [order.order_id for order in orders]
+        try:
+            swept = await self._sweep(self._sweep_start(orders))
+            absent = await self._look_up_all(order_ids)
+        finally:
+            now = self._desk.clock.now()
+            for order_id in order_ids:
+                self._checks.checked(self._desk.journal.order(order_id), now)
         if not swept:
             return
         meta = self._desk.meta("sweep")
         for order_id in absent:
             # Only who was looked up in this round, and found nowhere, is judged.
-            if self._is_open_question(journal.order(order_id)):
+            if self._is_open_question(self._desk.journal.order(order_id)):
                 await self._desk.record(order_id, TradesSwept(), meta)
                 await self._conclude(order_id, post_again)
+
+    def _sweep_start(self, orders: Sequence[Order]) -> datetime:
+        """How far back trades must be read to learn all about some orders.
+
+        What a complete sweep has read before needs only an overlap; a trade that
+        is settling is read again from its match on.
+        """
+        if self._swept_to is None:
+            return min(order.requested_at for order in orders)
+        starts = [_news_start(order) for order in orders]
+        return min([self._swept_to - _OVERLAP, *filter(None, starts)])
 
     async def _sweep(self, since: datetime) -> bool:
         """Read all own trades since a time; whether the answer was complete."""
@@ -100,7 +153,45 @@ class Resolver:
             return False
         for fill in trades.fills:
             await self._following.on_fill(fill, source="sweep")
+        if trades.complete:
+            self._swept_to = trades.as_of
         return trades.complete
+
+    async def _look_up_all(self, order_ids: Sequence[str]) -> list[str]:
+        """Ask about orders; those that the venue answered not to have."""
+        journal = self._desk.journal
+        asked = [i for i in order_ids if journal.order(i).done_reason is None]
+        if len(asked) >= _LIST_FROM:
+            listed = await self._list_live(asked)
+            asked = [order_id for order_id in asked if order_id not in listed]
+        absent = []
+        for first in range(0, len(asked), _AT_ONCE):
+            some = asked[first : first + _AT_ONCE]
+            found = await asyncio.gather(*map(self.look_up, some))
+            absent += [
+                order_id
+                for order_id, what in zip(some, found, strict=True)
+                if what is LookupFound.NONE
+            ]
+        return absent
+
+    async def _list_live(self, order_ids: Sequence[str]) -> set[str]:
+        """Find many orders by one question: those that the venue lists as live."""
+        try:
+            listed = await self._desk.executor.get_open_orders()
+        except VenueError as error:
+            self._desk.log.warning("orders.list_failed", text=str(error))
+            return set()
+        live = {order.venue_order_id: order for order in listed.orders}
+        meta, found = self._desk.meta("lookup"), set()
+        for order_id in order_ids:
+            theirs = live.get(self._desk.journal.order(order_id).venue_order_id)
+            if theirs is None:
+                continue  # not listed proves nothing: it is asked for by its id
+            fact = LookedUp(found=LookupFound.LIVE, size_matched=theirs.size_matched)
+            await self._desk.record(order_id, fact, meta)
+            found.add(order_id)
+        return found
 
     async def look_up(self, order_id: str) -> LookupFound | None:
         """Ask for one order by id; `None` when nobody answered."""
@@ -168,3 +259,24 @@ class Resolver:
                     signed_order=event.signed_order,
                 )
         raise UnknownOrderError(order_id)
+
+    def _last_news(self, order: Order) -> datetime:
+        """When the log last heard of an order, empty answers aside."""
+        stored = self._desk.journal.store.read_stream(ev.order_stream(order.order_id))
+        for recorded in reversed(stored):
+            if not isinstance(recorded.event, ev.OrderProbed):
+                return recorded.event.at
+        return order.requested_at
+
+
+def _news_start(order: Order) -> datetime | None:
+    """From when on there may be news of an order's trades; `None` for any time."""
+    if not order.is_answered:
+        return order.requested_at
+    times = [t.timed[0] for t in order.trades.values() if not t.is_final]
+    if not times:
+        return None
+    if not min(times):  # a trade that the venue gave no time
+        return order.requested_at
+    latest = datetime.fromtimestamp(min(times) / 1000, UTC)
+    return max(order.requested_at, latest - _SETTLING)

@@ -47,6 +47,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How the manager handles orders; times in milliseconds.
 
     An intent older than `order_timeout_ms` is not posted any more.
+    A trade that has not settled after `settlement_alarm_ms` is raised as a drift.
     `dust_tolerance` is in shares.
     `strategies` are the known ones; empty means any.
     """
@@ -56,6 +57,7 @@ class ManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_retry_attempts: int = 3
     retry_base_delay_ms: int = 100
     absence_spread_ms: int = 60_000
+    settlement_alarm_ms: int = 600_000
     dust_tolerance: Decimal = Decimal("0.01")
     strategies: frozenset[str] = frozenset()
 

@@ -275,3 +275,45 @@ async def test_an_order_that_diverges_is_one_drift(desk: WitnessDesk) -> None:
     desk.witness.orders = (listed(desk.journal.order(order.order_id)),)
     await reconciler(desk).reconcile_orders()
     assert drifts(desk) == set()
+
+
+async def test_a_list_that_was_read_while_something_happened_is_no_witness(
+    desk: WitnessDesk,
+) -> None:
+    """An order that ends while the list is on its way differs from it for once."""
+    order = await desk.place()
+    desk.witness.positions = (held("100"),)
+    ask = desk.witness.get_open_orders
+    answers = []
+
+    async def overtaken() -> Any:
+        answers.append(await ask())
+        if len(answers) == 1:
+            await desk.fill(order, "100")
+            desk.witness.orders = ()
+        return answers[-1]
+
+    desk.witness.orders = (listed(order),)
+    desk.witness.get_open_orders = overtaken  # type: ignore[method-assign]
+    result = await reconciler(desk).reconcile()
+    assert len(answers) == 2
+    assert result.is_clean
+    assert topics(desk) == ["venue.observed"]
+
+
+async def test_patience_lets_news_explain_a_difference(desk: WitnessDesk) -> None:
+    """With a stream beside, what the list shows may be on its way to us."""
+    order = await desk.place()
+    desk.witness.orders = (listed(order, size_matched=Decimal(30)),)
+    desk.witness.positions = (held("30"),)
+    sleep = desk.clock.sleep
+
+    async def news_comes(seconds: float) -> None:
+        await sleep(seconds)
+        await desk.fill(order, "30")
+
+    desk.clock.sleep = news_comes  # type: ignore[method-assign]
+    result = await reconciler(desk).reconcile(patience=0.5)
+    assert result.is_clean
+    assert desk.clock.slept == [0.5]
+    assert topics(desk) == ["venue.observed"]

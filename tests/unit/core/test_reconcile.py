@@ -181,6 +181,18 @@ def test_mismatches_come_in_one_order() -> None:
     assert [m.venue_order_id for m in found] == ["0x1", "0x2", "0x3", VENUE_ORDER_ID]
 
 
+def test_a_done_order_that_the_venue_lists_as_live_is_diverged() -> None:
+    """It may match again while nothing is kept back for it."""
+    order = working(fill("t1", "100"))
+    row = listed(size_matched=D("100"))
+    found = compare_orders([order], orders_said(row))
+    assert [(m.kind, m.field, m.ledger, m.venue) for m in found] == [
+        ("diverged", "status", "MATCHED", "live")
+    ]
+    just_placed = orders_said(row, grace_ms=20_000)
+    assert compare_orders([order], just_placed) == []
+
+
 # Positions
 
 
