@@ -20,6 +20,7 @@ from executors.exchange.engine.types import (
     Refused,
     SignedOrder,
     Subscriber,
+    TradeFilter,
     UserAudience,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "Refused",
     "SignedOrder",
     "Subscriber",
+    "TradeFilter",
     "UserAudience",
 ]

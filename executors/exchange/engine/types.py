@@ -216,3 +216,22 @@ class Heartbeat(NamedTuple):
 
     accepted: bool
     heartbeat_id: str
+
+
+class TradeFilter(NamedTuple):
+    """Which trades to read; what is empty or `None` does not filter.
+
+    `after` and `before` are Unix seconds of the match, both included; market and
+    asset are the taker's, as at the venue.
+    """
+
+    trade_id: str = ""
+    market: str = ""
+    asset_id: str = ""
+    maker_address: str = ""
+    after: int | None = None
+    before: int | None = None
+
+
+EVERY_TRADE: Final = TradeFilter()
+"""Filters nothing."""
