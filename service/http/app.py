@@ -9,8 +9,13 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from ledger.errors import LedgerError
+from service.http import events, intents, operate, orders, reads
+from service.http.docs import document
 from service.http.gate import LOOPBACK_HOSTS, PUBLIC, Gate
+from service.http.hub import Hub
+from service.http.intake import Intake
 from service.http.problems import MEDIA_TYPE, Problem, problem_of
+from service.http.views import Views
 from service.places import software_version
 from service.runtime import Runtime
 from service.tokens import Tokens
@@ -52,7 +57,29 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_problem)
+    _add_routes(app, runtime)
+    document(app)
     return app
+
+
+def _add_routes(app: FastAPI, runtime: Runtime) -> None:
+    intake, hub, views = Intake(runtime), Hub(runtime), Views(runtime)
+    app.state.intake, app.state.hub, app.state.views = intake, hub, views
+    for routes in (
+        intents.router(runtime, intake),
+        orders.router(runtime, intake),
+        reads.router(runtime, views),
+        events.router(hub),
+        operate.router(runtime),
+    ):
+        app.include_router(routes)
+
+
+async def close_app(app: FastAPI) -> None:
+    """Let followers go, and finish every command that was begun."""
+    app.state.hub.close()
+    await app.state.intake.drain()
+    await app.state.views.close()
 
 
 def respond(problem: Problem) -> Response:

@@ -1,0 +1,118 @@
+"""Followers of the log: replay, then live, without gap or repeat.
+
+The log is cut into blocks of equal length; block and place follow from the
+position alone, so a follower is nothing but a position.
+Every follower reads the same encoded block, old or still growing: nothing is
+queued for anybody.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final
+
+from ledger.recorded import Recorded
+from service.http.wire import Wire, Wired
+from service.runtime import Runtime
+
+BLOCK: Final = 512
+"""Events in one block."""
+
+_KEPT: Final = 64
+"""Whole blocks that stay encoded."""
+
+_INLINE: Final = 128
+"""So many events are read in the event loop; more in a thread."""
+
+GATHER_SECONDS: Final = 0.02
+"""News are told so much later, so that many commits are one wake-up."""
+
+
+class Hub:
+    """Gives followers the log, block by block, and wakes them."""
+
+    def __init__(
+        self, runtime: Runtime, *, gather_seconds: float = GATHER_SECONDS
+    ) -> None:
+        self._store = runtime.opened.store
+        self._wire = Wire(runtime.opened.journal)
+        self._blocks: OrderedDict[int, list[Wired]] = OrderedDict()
+        self._lock = asyncio.Lock()
+        self._gather_seconds = gather_seconds
+        self._sleepers: list[asyncio.Future[None]] = []
+        self._alarm: asyncio.TimerHandle | None = None
+        self._unsubscribe: Callable[[], None] = runtime.on_events(self._on_events)
+        self.followers = 0
+        self.is_closed = False
+
+    @property
+    def head(self) -> int:
+        """The last position that may be told."""
+        return self._store.head
+
+    def close(self) -> None:
+        """Let every follower go."""
+        self.is_closed = True
+        self._unsubscribe()
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._wake()
+
+    async def behind(self, position: int) -> list[Wired]:
+        """Some of the events behind a position, in order; none at the head."""
+        number, place = divmod(position, BLOCK)
+        block = self._blocks.get(number)
+        if block is None or (len(block) <= place and position < self.head):
+            block = await self._extended(number)
+        elif len(block) == BLOCK:
+            self._blocks.move_to_end(number)
+        return block[place:]
+
+    async def news(self, position: int, seconds: float) -> bool:
+        """Wait until there is something behind a position; whether there is."""
+        if self.head > position or self.is_closed:
+            return True
+        sleeper: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sleepers.append(sleeper)
+        try:
+            async with asyncio.timeout(seconds):
+                await sleeper
+        except TimeoutError:
+            return False
+        finally:
+            if sleeper in self._sleepers:
+                self._sleepers.remove(sleeper)
+        return True
+
+    async def _extended(self, number: int) -> list[Wired]:
+        """A block with everything that the log has of it by now."""
+        async with self._lock:
+            block = self._blocks.setdefault(number, [])
+            after = number * BLOCK + len(block)
+            upto = min(self.head, (number + 1) * BLOCK)
+            if upto - after > _INLINE:
+                found = await asyncio.to_thread(self._read, after, upto)
+            elif upto > after:
+                found = self._read(after, upto)
+            else:
+                found = []
+            block.extend(map(self._wire.encoded, found))
+            self._blocks.move_to_end(number)
+            while len(self._blocks) > _KEPT:
+                self._blocks.popitem(last=False)
+            return block
+
+    def _read(self, after: int, upto: int) -> list[Recorded]:
+        return list(self._store.read(after=after, upto=upto, batch=BLOCK))
+
+    def _on_events(self, _positions: object, _topics: object) -> None:
+        if self._alarm is None and self._sleepers:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(self._gather_seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        sleepers, self._sleepers = self._sleepers, []
+        for sleeper in sleepers:
+            if not sleeper.done():
+                sleeper.set_result(None)

@@ -1,0 +1,245 @@
+"""`POST /v1/intents`, one or several, and `?dry_run=true`."""
+
+import asyncio
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+from msgspec.structs import asdict, replace
+from pydantic import BaseModel, ConfigDict
+
+from ledger.intent import OrderIntent
+from ledger.manager import OrderResult
+from ledger.order import Order, snapshot
+from ledger.values import decimal_from
+from service.http import examples, schemas
+from service.http.docs import gives, takes
+from service.http.intake import Intake, Recorded
+from service.http.problems import Problem, problem_of_result
+from service.http.requests import answer, body_of, caller_of, strategy_for
+from service.http.rows import Record, order_row
+from service.http.schemas import MOST_WAIT_MS, WAIT_MS, Intent
+from service.runtime import Runtime
+from service.tokens import Scope, Token
+
+_KEY: Final = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Names the intent within its strategy, forever.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,120}$"},
+    "examples": {"example": {"value": "window-17-yes"}},
+}
+_LONGEST_KEY: Final = 120
+"""Shorter than the ledger's own: legs of a batch add their number."""
+
+_NUMBERS: Final = ("size", "price", "max_slippage_bps")
+
+
+class Waiting(BaseModel):
+    """How long a command is waited for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    wait: Literal["recorded", "placed", "final"] = "recorded"
+    timeout_ms: Annotated[int, Query(ge=1, le=MOST_WAIT_MS)] = WAIT_MS
+
+
+class Placing(Waiting):
+    """How one intent is placed."""
+
+    dry_run: bool = False
+
+
+def check_open(runtime: Runtime, intake: Intake) -> None:
+    """Refuse while nothing can be recorded or sent.
+
+    Raises:
+        Problem: 503.
+    """
+    failed = runtime.opened.journal.failed
+    if failed is not None:
+        raise Problem(503, failed.code, str(failed))
+    refusal = runtime.refusal()
+    if refusal:
+        code = "disk_full" if "disk" in refusal else "not_ready"
+        retry = ((b"retry-after", b"1"),)
+        raise Problem(503, code, refusal, headers=retry)
+    if intake.is_full:
+        retry = ((b"retry-after", b"1"),)
+        raise Problem(429, "busy", "too many orders are under way", headers=retry)
+
+
+def key_of(request: Request, longest: int = _LONGEST_KEY) -> str:
+    """The header `Idempotency-Key`.
+
+    Raises:
+        Problem: 400 without it, 422 for one that cannot be kept.
+    """
+    key = request.headers.get("idempotency-key")
+    field = "Idempotency-Key"
+    if key is None:
+        raise Problem(400, "idempotency_key", "the header is required", field=field)
+    if not 0 < len(key) <= longest or not all("!" <= c <= "~" for c in key):
+        text = f"must be 1 to {longest} printable characters without spaces"
+        raise Problem(422, "idempotency_key", text, field=field)
+    return key
+
+
+def intent_of(body: Intent, caller: Token, key: str) -> OrderIntent:
+    """The intent that a request's body stands for.
+
+    Raises:
+        Problem: 403 for a strategy of another token.
+        InvalidInputError: names the first wrong field.
+    """
+    fields: dict[str, Any] = {k: v for k, v in asdict(body).items() if v is not None}
+    for name in _NUMBERS:
+        if name in fields:
+            fields[name] = decimal_from(fields[name])
+    fields["strategy"] = strategy_for(caller, body.strategy)
+    fields["idempotency_key"] = key
+    return OrderIntent.parse(fields)
+
+
+def recorded_answer(order: Order) -> Record:
+    """The answer about an order that was just recorded, before its post."""
+    refusal = order.refusal
+    found: Record = {"success": refusal is None, "deduplicated": False}
+    found["order"] = order_row(order)
+    found["error"] = None
+    if refusal is not None:
+        found["error"] = {"code": refusal.code, "text": refusal.text, "field": ""}
+    found["href"] = href(order.order_id)
+    return found
+
+
+def result_answer(result: OrderResult) -> Record:
+    """A command's result as an answer."""
+    order, error = result.order, result.error
+    return {
+        "success": result.success,
+        "deduplicated": result.deduplicated,
+        "order": None if order is None else order_row(order),
+        "error": None if error is None else asdict(error),
+        "href": "" if order is None else href(order.order_id),
+    }
+
+
+def href(order_id: str) -> str:
+    """Where an order is."""
+    return f"/v1/orders/{order_id}"
+
+
+def refuse_unrecorded(result: OrderResult) -> None:
+    """Turn an answer that recorded nothing into the problem it is.
+
+    Raises:
+        Problem: 409, 422 or 503.
+    """
+    error = result.error
+    if error is not None and (
+        result.order is None or error.code == "idempotency_conflict"
+    ):
+        raise problem_of_result(error)
+
+
+class Placer:
+    """Places the intents of requests."""
+
+    def __init__(self, runtime: Runtime, intake: Intake) -> None:
+        self._runtime = runtime
+        self._intake = intake
+        self._journal = runtime.opened.journal
+
+    async def place(self, intent: OrderIntent, waiting: Waiting) -> Response:
+        """Record one intent and wait as long as was asked for."""
+        task, recorded = self._intake.place(intent)
+        if waiting.wait == "recorded":
+            await _first(task, recorded)
+            if recorded.done():
+                return _answered(recorded_answer(recorded.result()), 202)
+            return self._finished(task.result(), 202)
+        try:
+            async with asyncio.timeout(waiting.timeout_ms / 1000):
+                result = await asyncio.shield(task)
+                if waiting.wait == "final" and result.order is not None:
+                    refuse_unrecorded(result)
+                    await self._intake.closed(result.order.order_id)
+                    result = await self._renewed(result)
+        except TimeoutError:
+            return await self._still_going(task, recorded)
+        return self._finished(result, 200)
+
+    async def _still_going(
+        self, task: "asyncio.Task[OrderResult]", recorded: Recorded
+    ) -> Response:
+        """What is known when the time is up; an intent is on disk by then."""
+        await _first(task, recorded)
+        if task.done():
+            result = task.result()
+            refuse_unrecorded(result)
+            return self._finished(await self._renewed(result), 202)
+        return _answered(recorded_answer(recorded.result()), 202)
+
+    async def _renewed(self, result: OrderResult) -> OrderResult:
+        """The result with the order as it stands on disk now."""
+        assert result.order is not None
+        order = snapshot(self._journal.order(result.order.order_id))
+        await self._journal.durable()  # memory is ahead of it
+        return replace(result, order=order)
+
+    def _finished(self, result: OrderResult, status: int) -> Response:
+        refuse_unrecorded(result)
+        return _answered(result_answer(result), status)
+
+
+async def _first(task: "asyncio.Task[Any]", recorded: Recorded) -> None:
+    """Wait for whichever comes first; neither is cancelled with the caller."""
+    if task.done() or recorded.done():
+        return
+    waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(_: object) -> None:
+        if not waker.done():
+            waker.set_result(None)
+
+    task.add_done_callback(wake)
+    recorded.add_done_callback(wake)
+    await waker
+
+
+def _answered(content: Record, status: int) -> Response:
+    headers = {"Location": content["href"]} if content["href"] else None
+    return answer(content, status, headers)
+
+
+def router(runtime: Runtime, intake: Intake) -> APIRouter:
+    """The routes."""
+    routes = APIRouter()
+    placer = Placer(runtime, intake)
+
+    responses = gives(
+        schemas.Answer,
+        examples.ANSWER,
+        statuses=(200, 202),
+        also=(404, 408, 409, 413, 415, 429, 503),
+        headers={"Location": "where the order is"},
+    )
+
+    @routes.post(
+        "/v1/intents",
+        operation_id="place",
+        responses=responses,
+        response_model=None,
+        openapi_extra=takes(Intent, examples.INTENT, parameters=[_KEY]),
+    )
+    async def place(request: Request, how: Annotated[Placing, Query()]) -> Response:
+        """Place one order, once per key."""
+        caller = caller_of(request, Scope.SUBMIT)
+        key = key_of(request)
+        intent = intent_of(body_of(request, Intent), caller, key)
+        check_open(runtime, intake)
+        return await placer.place(intent, how)
+
+    return routes
