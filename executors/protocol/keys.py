@@ -19,7 +19,7 @@ _V_OFFSET: Final = 27
 class SigningKey:
     """Signs digests for `address`; its text and its errors never show the key."""
 
-    __slots__ = ("_key", "address")
+    __slots__ = ("_sign", "address")
 
     def __init__(self, private_key: str) -> None:
         """Read 64 hexadecimal digits, perhaps after `0x`.
@@ -31,12 +31,17 @@ class SigningKey:
         if key is None:
             field = "private_key"
             raise InvalidInputError(field, "must be 64 hexadecimal digits of a key")
-        self._key = key
+
+        def sign(digest: bytes) -> bytes:
+            return key.sign_recoverable(digest, hasher=None)
+
+        # Behind a closure: whatever walks over attributes does not find the key.
+        self._sign = sign
         self.address: Final = _address(key.public_key)
 
     def sign_digest(self, digest: bytes) -> bytes:
         """Sign 32 bytes: r, s and v, deterministic (RFC 6979) with low s."""
-        signature = self._key.sign_recoverable(digest, hasher=None)
+        signature = self._sign(digest)
         return signature[:-1] + bytes((signature[-1] + _V_OFFSET,))
 
     def __repr__(self) -> str:

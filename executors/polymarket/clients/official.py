@@ -40,7 +40,7 @@ _KINDS: Final = {
     "DEPOSIT_WALLET": WalletKind.DEPOSIT,
 }
 _PROBE: Final = OrderTerms(
-    token_id=str((1 << 255) + 12_345),
+    token_id=str((1 << 255) + (1 << 64) + 12_345),
     side="SELL",
     maker_amount=7_770_000,
     taker_amount=1_961_925,
