@@ -4,17 +4,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import islice
-from typing import Any, Final
+from typing import Any
 
 from ledger.errors import InvalidInputError
 from ledger.state import LedgerState
 from ledger.store import LedgerStore
 from projections.folding import advance, new_state
+from projections.loading import load
 from projections.tables import Record, Tables, model_of
-from projections.touched import Touched, fold
-
-_BATCH: Final = 20_000
 
 
 def position_of(store: LedgerStore, at: int | datetime) -> int:
@@ -70,12 +67,8 @@ def tables_as_of(
     try:
         tables.create()
         state = new_state(store, account)
-        events = store.read(upto=position)
         with tables.atomic():
-            touched = Touched()
-            while fold(state, islice(events, _BATCH), touched):
-                tables.write(state, touched)
-                touched = Touched()
+            load(tables, state, store.read(upto=position))
         yield tables
     finally:
         tables.close()

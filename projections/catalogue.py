@@ -28,16 +28,21 @@ VERSION: Final = f"{SCHEMA_VERSION}.{STATE_VERSION}"
 """What rows depend on, the fold's own version included: a file of another version
 is built anew."""
 
-TABLES: Final[tuple[Table, ...]] = (
-    ACCOUNT,
+SUMMARIES: Final[tuple[Table, ...]] = (ACCOUNT, PNL, POSITIONS)
+"""Tables whose rows sum up many events, so that the last state of them is enough."""
+
+DETAILS: Final[tuple[Table, ...]] = (
     DRIFTS,
     ORDERS,
-    PNL,
-    POSITIONS,
     RECONCILIATION,
     RECONCILIATION_DIFFS,
     SYSTEM,
     TRADES,
+)
+"""Tables whose rows belong to an order or an event."""
+
+TABLES: Final[tuple[Table, ...]] = tuple(
+    sorted((*SUMMARIES, *DETAILS), key=lambda table: table.name)
 )
 
 VIEWS: Final[tuple[View, ...]] = (

@@ -34,11 +34,11 @@ _BUY: Final = Side.BUY  # looking it up costs more than the comparison
 
 
 def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
-    more = _received(touched, kept)
+    more = received(touched, kept)
     markets = {(line.strategy, line.market_id) for line in touched.moved}
     for strategy, market_id in sorted(markets):
         before = kept.row("pnl", (strategy, market_id))
-        received = _decimal(before, _RECEIVED) + more.get((strategy, market_id), ZERO)
+        brought = _decimal(before, _RECEIVED) + more.get((strategy, market_id), ZERO)
         slug = touched.slugs.get((strategy, market_id)) or _text(before, _SLUG)
         cost = realized = fees = unexplained = ZERO
         for outcome in Outcome:
@@ -51,14 +51,14 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
                 unexplained += totals.unexplained
         # Every movement changes the two sides alike, so that one sum is enough.
         # It is that of sales: there are fewer, for winners are held and redeemed.
-        paid = received - realized + cost
+        paid = brought - realized + cost
         yield (
             strategy,
             market_id,
             slug,
             text(paid),
             text(paid + fees),
-            text(received),
+            text(brought),
             text(cost),
             text(realized),
             text(fees),
@@ -67,9 +67,12 @@ def _rows(state: LedgerState, touched: Touched, kept: Kept) -> Iterator[Row]:
         )
 
 
-def _received(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
-    """What the batch added to the pUSD received; a void sale takes its part back."""
-    received = dict(touched.received)
+def received(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
+    """What a batch added to the pUSD received, per strategy and market.
+
+    A void sale takes its part back, so the batch must not be among `kept` yet.
+    """
+    found = dict(touched.received)
     for order_id, trade_id in touched.trades:
         order = touched.orders[order_id][0]
         if order.side is _BUY:
@@ -79,8 +82,8 @@ def _received(touched: Touched, kept: Kept) -> dict[tuple[str, str], Decimal]:
         if order_id not in touched.created:
             more -= _received_before(kept.row("trades", (order_id, trade_id)))
         key = (order.strategy, order.market_id)
-        received[key] = received.get(key, ZERO) + more
-    return received
+        found[key] = found.get(key, ZERO) + more
+    return found
 
 
 def _received_before(row: Row | None) -> Decimal:

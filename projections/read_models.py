@@ -23,6 +23,7 @@ from ledger.store import LedgerStore, WriterLock
 from projections.base import Cell
 from projections.catalogue import VERSION
 from projections.folding import advance, new_state
+from projections.loading import BATCH, load
 from projections.tables import Filter, Progress, Record, Tables, is_current
 from projections.touched import Touched, fold, mark_of
 
@@ -108,7 +109,8 @@ class ReadModels:
             while True:
                 try:
                     if not self._is_fit(store):
-                        return self.rebuild(store, batch=batch, progress=progress)
+                        small = min(batch, BATCH)
+                        return self.rebuild(store, progress, batch=small)
                     return self._catch_up(store, batch, progress)
                 except _OvertakenError:
                     continue  # the other one's work is not done twice
@@ -148,7 +150,7 @@ class ReadModels:
                 raise _OvertakenError
             tables.write(state, touched)
             if state.position - known.state_position >= self._state_every:
-                tables.save_progress(_progress(ledger_id, state, touched))
+                tables.save_progress(_progress(ledger_id, state, touched.mark))
             else:
                 tables.move_progress(state.position, touched.mark)
 
@@ -157,7 +159,7 @@ class ReadModels:
         store: LedgerStore,
         progress: ProgressReport | None = None,
         *,
-        batch: int = _BATCH,
+        batch: int = BATCH,
     ) -> int:
         """Build the file anew beside the old one, then swap them.
 
@@ -192,20 +194,18 @@ class ReadModels:
         batch: int,
         progress: ProgressReport | None,
     ) -> LedgerState:
+        def report(position: int) -> None:
+            if progress is not None:
+                progress(position, store.head)
+
         state = new_state(store, self.account)
         tables = Tables(_create(beside))
         try:
             tables.create()
-            events = store.read()
             with tables.atomic():
-                latest = touched = Touched()
-                while fold(state, islice(events, batch), touched):
-                    tables.write(state, touched)
-                    latest, touched = touched, Touched()
-                    if progress is not None:
-                        progress(state.position, store.head)
+                mark = load(tables, state, store.read(), batch=batch, report=report)
                 tables.create_indexes()
-                tables.save_progress(_progress(store.ledger_id, state, latest))
+                tables.save_progress(_progress(store.ledger_id, state, mark))
         finally:
             tables.close()
         _sync(beside)
@@ -382,13 +382,13 @@ class _OvertakenError(Exception):
     """Another process took in the same events first."""
 
 
-def _progress(ledger_id: str, state: LedgerState, touched: Touched) -> Progress:
+def _progress(ledger_id: str, state: LedgerState, mark: str) -> Progress:
     return Progress(
         version=VERSION,
         ledger_id=ledger_id,
         account=state.account,
         position=state.position,
-        mark=touched.mark,
+        mark=mark,
         state_position=state.position,
         state=state.dump(),
     )

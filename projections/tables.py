@@ -94,10 +94,15 @@ class Tables:
 
     # --- writing -------------------------------------------------------------
 
-    def write(self, state: LedgerState, touched: Touched) -> None:
+    def write(
+        self,
+        state: LedgerState,
+        touched: Touched,
+        tables: Sequence[Table] = TABLES,
+    ) -> None:
         """Write the row of everything a batch touched; inside a transaction."""
         # All rows are made before any is written: some look at the kept ones.
-        rows = [(table, list(table.rows(state, touched, self))) for table in TABLES]
+        rows = [(table, list(table.rows(state, touched, self))) for table in tables]
         for table, found in rows:
             self.connection.executemany(_INSERTS[table.name], found)
 

@@ -5,7 +5,7 @@ dictionary entries here and nothing else.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Final, NamedTuple
@@ -112,11 +112,11 @@ class Touched:
     def _move(self, event: ev.AccountEvent) -> None:
         match event:
             case ev.PositionTraded(side=Side.SELL, amount=brought):
-                self._receive(event.strategy, event.market_id, brought)
+                self.receive((event.strategy, event.market_id), brought)
             case ev.PositionTransferred(size=size, cost=brought) if size <= ZERO:
-                self._receive(event.strategy, event.market_id, brought)
+                self.receive((event.strategy, event.market_id), brought)
             case ev.PositionMerged(size=brought) | ev.PositionRedeemed(payout=brought):
-                self._receive(event.strategy, event.market_id, brought)
+                self.receive((event.strategy, event.market_id), brought)
             case _:
                 pass
         match event:
@@ -136,9 +136,30 @@ class Touched:
         for one in outcomes:
             self.lines.add(PositionKey(event.strategy, event.market_id, one))
 
-    def _receive(self, strategy: str, market_id: str, amount: Decimal) -> None:
-        key = (strategy, market_id)
-        self.received[key] = self.received.get(key, ZERO) + amount
+    def receive(self, market: tuple[str, str], amount: Decimal) -> None:
+        """Add to the pUSD that a strategy received in a market."""
+        self.received[market] = self.received.get(market, ZERO) + amount
+
+    def take_closed(self, state: LedgerState) -> "Touched":
+        """Take out everything but the orders that are still open.
+
+        What an open order will be is not known yet, so its row can wait.
+        """
+        taken = replace(self, orders={}, created=set(), trades={})
+        # Sorted, so that equal logs give equal files, and indexes grow at their end.
+        for order_id in sorted(self.orders.keys() - state.orders.keys()):
+            taken.orders[order_id] = news = self.orders.pop(order_id)
+            if order_id in self.created:
+                self.created.remove(order_id)
+                taken.created.add(order_id)
+            for trade_id in news[0].trades:
+                key = (order_id, trade_id)
+                known = self.trades.pop(key, None)
+                if known is not None:
+                    taken.trades[key] = known
+        self.lines, self.received, self.slugs = set(), {}, {}
+        self.comparisons, self.drifts, self.system = [], [], []
+        return taken
 
 
 def _compared(
