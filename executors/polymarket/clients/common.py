@@ -5,6 +5,7 @@ from typing import NoReturn, TypeVar
 from executors.polymarket.gateway import AnyOrder, OrderTerms, WalletInfo
 from executors.polymarket.settings import WalletKind
 from executors.protocol import (
+    Credentials,
     SigningKey,
     WireOrder,
     WireOrderV1,
@@ -67,6 +68,20 @@ def raise_for_status(status: int, text: str) -> NoReturn:
         " check the key, and this machine's clock",
         code="credentials",
     )
+
+
+def given(host: str, *parts: object) -> Credentials:
+    """Credentials of an answer: key, secret and passphrase.
+
+    Raises:
+        OutcomeUnknownError: one of them is missing.
+    """
+    texts = [part for part in parts if isinstance(part, str) and part]
+    if len(texts) != len(parts):
+        msg = f"{host} gave no credentials: its answer lacks a part"
+        raise OutcomeUnknownError(msg)
+    api_key, secret, passphrase = texts
+    return Credentials(api_key=api_key, secret=secret, passphrase=passphrase)
 
 
 def draft_v2(terms: OrderTerms, wallet: WalletInfo) -> WireOrder:

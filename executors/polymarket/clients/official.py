@@ -15,6 +15,7 @@ import msgspec
 
 from executors.polymarket.clients.common import (
     draft_v2,
+    given,
     named_wallet,
     raise_for_status,
     reject,
@@ -137,9 +138,7 @@ class OfficialClient:
             raise OutcomeUnknownError(msg) from error
         finally:
             await transport.close()
-        return Credentials(
-            api_key=found.key, secret=found.secret, passphrase=found.passphrase
-        )
+        return given(self._rest_url, found.key, found.secret, found.passphrase)
 
 
 def _load() -> None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from executors.polymarket.clients.common import (
     draft_v1,
+    given,
     named_wallet,
     raise_for_status,
     reject,
@@ -123,10 +124,8 @@ class ClientV1:
         if found is None:
             msg = f"{self._rest_url} gave no credentials"
             raise OutcomeUnknownError(msg)
-        return Credentials(
-            api_key=found.api_key,
-            secret=found.api_secret,
-            passphrase=found.api_passphrase,
+        return given(
+            self._rest_url, found.api_key, found.api_secret, found.api_passphrase
         )
 
 
