@@ -87,6 +87,7 @@ class LiveSettings(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: int = MAX_BATCH
     sweep_interval_sec: float = 45
     sweep_overlap_sec: float = 600
+    sweep_retry_sec: float = 2
     clock_drift_warn_sec: Decimal = Decimal("2")
     clock_drift_max_sec: Decimal = Decimal("10")
     heartbeat: bool = False

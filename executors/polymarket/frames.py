@@ -1,0 +1,149 @@
+"""Raw frames of the user stream on disk, before anybody interprets them."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import structlog
+
+from executors.market_data.times import unix_ms
+from ledger.clock import Clock
+
+FRAMES: Final = "user_frames.jsonl"
+QUARANTINE: Final = "quarantine.jsonl"
+OUR_KEY: Final = "our-api-key"
+"""Stands where the API key was."""
+
+_ROTATE_BYTES: Final = 64 * 1024 * 1024
+_TAIL_BYTES: Final = 1024 * 1024
+
+log = structlog.get_logger(__name__)
+
+
+class StoredFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line: a frame, or (`gap` set, no text) a break in the stream.
+
+    `received_ms` is Unix milliseconds by our clock; `sequence` counts on over
+    restarts; `reason` says why a quarantined frame could not be read.
+    """
+
+    sequence: int
+    received_ms: int
+    text: str = ""
+    gap: str = ""
+    reason: str = ""
+
+
+class FrameLog:
+    """Writes frames and quarantined frames as JSON lines.
+
+    A file of more than 64 MB is set aside under the number of its first frame.
+    Without a folder everything is counted and nothing is kept.
+    """
+
+    def __init__(
+        self, folder: Path | None, clock: Clock, *, rotate_bytes: int = _ROTATE_BYTES
+    ) -> None:
+        self._folder = folder
+        self._clock = clock
+        self._rotate_bytes = rotate_bytes
+        self._secret = ""
+        self.sequence = 0
+        self.quarantined = 0
+        self.last_reason = ""
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.sequence = _last_sequence(folder / FRAMES)
+
+    def hide(self, api_key: str) -> None:
+        """Never write this text; a marker takes its place."""
+        self._secret = api_key
+
+    def frame(self, text: str) -> StoredFrame:
+        """Store one frame as it came."""
+        return self._store(text=self._clean(text))
+
+    def gap(self, reason: str) -> StoredFrame:
+        """Store that something may be missing from here on."""
+        return self._store(gap=self._clean(reason))
+
+    def quarantine(self, reason: str, raw: str) -> None:
+        """Put aside what could not be read, with the reason."""
+        self.quarantined += 1
+        self.last_reason = reason
+        log.warning("user_frame.quarantined", reason=reason)
+        line = StoredFrame(
+            sequence=self.sequence,
+            received_ms=unix_ms(self._clock.now()),
+            text=self._clean(raw),
+            reason=reason,
+        )
+        self._write(QUARANTINE, line)
+
+    def _store(self, *, text: str = "", gap: str = "") -> StoredFrame:
+        self.sequence += 1
+        line = StoredFrame(
+            sequence=self.sequence,
+            received_ms=unix_ms(self._clock.now()),
+            text=text,
+            gap=gap,
+        )
+        self._write(FRAMES, line)
+        return line
+
+    def _write(self, name: str, line: StoredFrame) -> None:
+        if self._folder is None:
+            return
+        path = self._folder / name
+        try:
+            with path.open("ab") as file:
+                file.write(msgspec.json.encode(line) + b"\n")
+                size = file.tell()
+            if size > self._rotate_bytes:
+                path.rename(_aside(path))
+        except OSError as error:
+            # The events are the ledger's memory; a full disk stops it there.
+            log.error("user_frame.not_stored", reason=str(error))  # noqa: TRY400 -- no trace needed
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._secret, OUR_KEY) if self._secret else text
+
+
+def read_frames(path: Path) -> list[StoredFrame]:
+    """Every line of a file that can be read; a torn last line is left out."""
+    found = []
+    for line in path.read_bytes().splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=StoredFrame))
+        except msgspec.DecodeError:
+            continue
+    return found
+
+
+def _aside(path: Path) -> Path:
+    first = _first_sequence(path)
+    return path.with_name(f"{path.stem}-{first}{path.suffix}")
+
+
+def _first_sequence(path: Path) -> int:
+    with path.open("rb") as file:
+        head = file.readline()
+    return _sequence_of(head)
+
+
+def _last_sequence(path: Path) -> int:
+    """The number to go on from; that of the newest file set aside if need be."""
+    lines: list[bytes] = []
+    for one in (path, *sorted(path.parent.glob(f"{path.stem}-*{path.suffix}"))):
+        if one.exists():
+            with one.open("rb") as file:
+                file.seek(max(0, one.stat().st_size - _TAIL_BYTES))
+                lines.extend(file.read().splitlines()[-2:])
+    return max((_sequence_of(line) for line in lines), default=0)
+
+
+def _sequence_of(line: bytes) -> int:
+    try:
+        return msgspec.json.decode(line, type=StoredFrame).sequence
+    except msgspec.DecodeError:
+        return 0
