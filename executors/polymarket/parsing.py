@@ -25,6 +25,7 @@ from ledger.events import ObservedOrder, ObservedPosition
 from ledger.intent import UserFill
 from ledger.market import Market, taker_fee
 from ledger.values import (
+    MAX_AMOUNT,
     MICRO,
     ONE,
     ZERO,
@@ -396,10 +397,14 @@ def _optional(message: Message, field: str) -> Decimal | None:
     if value is None or value == "":
         return None
     try:
-        return canonical(decimal_from(value))
+        number = decimal_from(value)
     except ValueError as error:
         msg = f"{field}: {error}"
         raise UnreadableError(msg) from None
+    if abs(number) >= MAX_AMOUNT:
+        msg = f"{field}: {_cut(value)} is out of range"
+        raise UnreadableError(msg)
+    return canonical(number)
 
 
 def _cut(value: object) -> str:
