@@ -34,7 +34,8 @@ RequestKind = Literal[
 
 `request_lost` and `refused` happen before the exchange does anything.
 `answer_lost`, `error_after_accept`, `unreadable` and `slow` happen after it did all.
-`restart` answers 425 for `seconds`, and then only post-only orders are taken.
+`restart` answers 425 for `seconds`, and then takes only post-only orders for
+`post_only_seconds`.
 `duplicate_accepted` answers a second post of one order as if it were the first.
 `visible_after` hides an order from look-ups for `seconds` after its post.
 `stale_positions` answers with positions as they were `seconds` ago.
@@ -78,6 +79,7 @@ class FaultRule(
     count: int | None = None
     nth: int | tuple[int, ...] = ()
     seconds: float | None = None
+    post_only_seconds: float = 2
     status: int = 500
     text: str = "could not run the execution"
 

@@ -4,7 +4,16 @@ from typing import Annotated, Final
 
 import typer
 
-from service.cli import history, live, reading, runs, settings, trading, upkeep
+from service.cli import (
+    exchange,
+    history,
+    live,
+    reading,
+    runs,
+    settings,
+    trading,
+    upkeep,
+)
 
 app: Final = typer.Typer(
     name="order-ledger",
@@ -19,7 +28,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for part in (runs, live, trading, reading, history, upkeep):
+for part in (runs, live, exchange, trading, reading, history, upkeep):
     part.register(app)
 app.add_typer(settings.app, name="config")
 

@@ -1,0 +1,269 @@
+"""The exchange as its clients see it: requests in, answers and streams out.
+
+Nothing here knows a transport: `server` puts it on sockets, `inloop` into a test.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Final, NamedTuple
+
+import msgspec
+import structlog
+
+from executors.exchange import data_api, posting, private, public
+from executors.exchange.admin import Admin
+from executors.exchange.engine import Exchange, ExchangeConfig, ExchangeMarket, Mode
+from executors.exchange.faults import FaultPlan, FaultRule
+from executors.exchange.flows import FlowMaker, nobody
+from executors.exchange.limits import too_many
+from executors.exchange.streams import Channel, Streams, StreamSession
+from executors.exchange.venue import AppConfig, Call, Present, Venue, refuse
+from executors.exchange.wire import Lost, Refusal, Request, Response, answer
+from ledger.clock import Clock
+
+Handler = Callable[[Venue, Call], Awaitable[Response]]
+
+_LONG_MS: Final = 60_000
+_UNREADABLE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+
+log = structlog.get_logger(__name__)
+
+
+class _Route(NamedTuple):
+    handler: Handler
+    signed: bool = False
+    trading: bool = False
+
+
+_ROUTES: Final[Mapping[str, _Route]] = {
+    "GET /": _Route(public.ok),
+    "GET /time": _Route(public.server_time),
+    "GET /version": _Route(public.version),
+    "GET /deployed": _Route(public.deployed),
+    "GET /book": _Route(public.book),
+    "POST /books": _Route(public.books),
+    "GET /midpoint": _Route(public.midpoint),
+    "POST /midpoints": _Route(public.midpoints),
+    "GET /price": _Route(public.price),
+    "POST /prices": _Route(public.prices),
+    "GET /spread": _Route(public.spread),
+    "POST /spreads": _Route(public.spreads),
+    "GET /last-trade-price": _Route(public.last_price),
+    "POST /last-trades-prices": _Route(public.last_prices),
+    "GET /tick-size": _Route(public.tick_size),
+    "GET /neg-risk": _Route(public.neg_risk),
+    "GET /fee-rate": _Route(public.fee_rate),
+    "GET /markets": _Route(public.markets),
+    "GET /markets/keyset": _Route(public.markets_keyset),
+    "GET /v2/positions": _Route(data_api.positions),
+    "GET /positions": _Route(data_api.positions_v1),
+    "GET /v2/activity": _Route(data_api.activity),
+    "GET /v2/value": _Route(data_api.value),
+    "POST /auth/api-key": _Route(private.create_key),
+    "GET /auth/derive-api-key": _Route(private.derive_key),
+    "GET /auth/api-keys": _Route(private.list_keys, signed=True),
+    "DELETE /auth/api-key": _Route(private.delete_key, signed=True),
+    "GET /auth/ban-status/closed-only": _Route(private.closed_only, signed=True),
+    "GET /v1/user/rate-limit-tier": _Route(private.tier, signed=True),
+    "POST /order": _Route(posting.post_order, signed=True, trading=True),
+    "POST /orders": _Route(posting.post_orders, signed=True, trading=True),
+    "DELETE /order": _Route(private.cancel_order, signed=True, trading=True),
+    "DELETE /orders": _Route(private.cancel_orders, signed=True, trading=True),
+    "DELETE /cancel-all": _Route(private.cancel_all, signed=True, trading=True),
+    "DELETE /cancel-market-orders": _Route(
+        private.cancel_market, signed=True, trading=True
+    ),
+    "GET /data/orders": _Route(private.orders, signed=True),
+    "GET /data/trades": _Route(private.trades, signed=True),
+    "GET /balance-allowance": _Route(private.balance, signed=True),
+    "GET /balance-allowance/update": _Route(private.balance, signed=True),
+    "POST /v1/heartbeats": _Route(private.heartbeat, signed=True),
+}
+_PREFIXES: Final[Mapping[str, tuple[str, _Route]]] = {
+    "GET /data/order/": ("{id}", _Route(private.order, signed=True)),
+    "GET /markets-by-token/": ("{token}", _Route(public.market_by_token)),
+    "GET /clob-markets/": ("{condition}", _Route(public.clob_market)),
+    "GET /markets/": ("{id}", _Route(public.market)),
+}
+_CHANNELS: Final[Mapping[str, Channel]] = {"/ws/user": "user", "/ws/market": "market"}
+
+
+class ExchangeApp:
+    """A local exchange without a transport.
+
+    `run` must be going for trades to settle, orders to expire and others to trade
+    while nobody asks anything.
+    """
+
+    def __init__(  # noqa: PLR0913 -- what an exchange is made of
+        self,
+        clock: Clock,
+        *,
+        config: AppConfig | None = None,
+        engine: ExchangeConfig | None = None,
+        markets: Iterable[ExchangeMarket] = (),
+        faults: Iterable[FaultRule] = (),
+        flow: FlowMaker = nobody,
+    ) -> None:
+        self.config: Final = config or AppConfig()
+        present = Present(clock)
+        self.exchange: Final = Exchange(
+            engine or ExchangeConfig(seed=self.config.seed), present
+        )
+        for market in markets:
+            self.exchange.add_market(market)
+        self.plan: Final = FaultPlan(faults, seed=self.config.seed)
+        self.venue: Final = Venue(
+            self.exchange,
+            clock,
+            present,
+            config=self.config,
+            plan=self.plan,
+            wake=self._wake,
+        )
+        self.streams: Final = Streams(self.venue)
+        self._admin = Admin(self.venue, self.streams)
+        self._flow = flow(self.exchange, present())
+        self._news = asyncio.Event()
+        self._until_ms = 0
+        self.exchange.subscribe(self.streams.publish)
+
+    async def handle(self, request: Request) -> Response | Lost:
+        """Answer a request, or lose it, as the faults in force will have it."""
+        if request.path.startswith("/admin/"):
+            try:
+                return self._admin.handle(request)
+            except Refusal as refusal:
+                return refusal.response
+        found = _route_of(request)
+        if found is None:
+            return Refusal(404, "404 page not found").response
+        name, tail, route = found
+        self.venue.calls[name] = self.venue.calls.get(name, 0) + 1
+        faults = self.plan.on_request(name)
+        if "request_lost" in faults:
+            return Lost("the request was lost")
+        response = await self._answer(name, route, Call(request, tail, faults))
+        return await self._spoil(response, faults)
+
+    def open_stream(self, path: str) -> StreamSession | None:
+        """Open `/ws/user` or `/ws/market`; `None` for any other path."""
+        channel = _CHANNELS.get(path)
+        return None if channel is None else self.streams.open(channel)
+
+    async def run(self) -> None:
+        """Let time pass at the exchange, until cancelled."""
+        while True:
+            self._news.clear()
+            self._advance()
+            now = self.venue.now_ms()
+            due = self._next_due_ms()
+            self._until_ms = now + _LONG_MS if due is None else due
+            # A moment that is due already still lets others have their turn.
+            await self._pause(max(1, self._until_ms - now) / 1000)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["ExchangeApp"]:
+        """Have `run` going for a while."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield self
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _pause(self, seconds: float) -> None:
+        timer = asyncio.ensure_future(self.venue.clock.sleep(seconds))
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            await asyncio.wait({timer, news}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            news.cancel()
+
+    def _wake(self) -> None:
+        due = self._next_due_ms()
+        if due is not None and due < self._until_ms:
+            self._news.set()
+
+    def _next_due_ms(self) -> int | None:
+        moments = (self.exchange.next_due_ms(), self._flow.next_due_ms())
+        return min((m for m in moments if m is not None), default=None)
+
+    def _advance(self) -> None:
+        self.exchange.advance()
+        self._flow.advance(self.venue.now_ms())
+
+    async def _answer(self, name: str, route: _Route, call: Call) -> Response:
+        try:
+            self._before(name, call.faults)
+            if route.trading:
+                self._pass_gate()
+            if route.signed:
+                now_sec = self.venue.now_ms() // 1000
+                account = self.venue.accounts.check(call.request, now_sec)
+                call = call._replace(account=account)
+            return await route.handler(self.venue, call)
+        except Refusal as refusal:
+            return refusal.response
+        except Exception:
+            log.exception("exchange.defect", route=name)
+            return Refusal(500, "Internal server error").response
+
+    def _pass_gate(self) -> None:
+        closed = self.exchange.gate()
+        if closed is not None:
+            raise refuse(closed)
+
+    def _before(self, name: str, faults: Mapping[str, FaultRule]) -> None:
+        """Do what a fault does before the request is handled.
+
+        Raises:
+            Refusal: the fault answers it.
+        """
+        now = self.venue.now_ms()
+        if self.venue.limits is not None:
+            self.venue.limits.on_route(name, now)
+        if rule := faults.get("rate_limited"):
+            raise too_many(rule.lasts, now)
+        if rule := faults.get("refused"):
+            raise Refusal(rule.status, rule.text)
+        if rule := faults.get("restart"):
+            self._restart(rule, now)
+        if "wipe" in faults:
+            self.exchange.wipe_orders()
+
+    def _restart(self, rule: FaultRule, now: int) -> None:
+        config = msgspec.structs.replace(
+            self.exchange.config,
+            post_only_after_restart_ms=int(rule.post_only_seconds * 1000),
+        )
+        self.exchange.configure(config)
+        self.exchange.set_mode(Mode("restarting", now + int(rule.lasts * 1000)))
+
+    async def _spoil(
+        self, response: Response, faults: Mapping[str, FaultRule]
+    ) -> Response | Lost:
+        """Do to an answer what a fault does to it."""
+        if rule := faults.get("slow"):
+            await self.venue.clock.sleep(rule.lasts)
+        if "answer_lost" in faults:
+            return Lost("the answer was lost")
+        if rule := faults.get("error_after_accept"):
+            return answer({"error": rule.text}, status=rule.status)
+        if "unreadable" in faults:
+            return Response(200, _UNREADABLE, (("content-type", "text/html"),))
+        return response
+
+
+def _route_of(request: Request) -> tuple[str, str, _Route] | None:
+    key = f"{request.method} {request.path}"
+    route = _ROUTES.get(key)
+    if route is not None:
+        return key, "", route
+    for prefix, (tail_name, found) in _PREFIXES.items():
+        if key.startswith(prefix) and len(key) > len(prefix):
+            return prefix + tail_name, key[len(prefix) :], found
+    return None
