@@ -43,7 +43,7 @@ OWNER = "550e8400-e29b-41d4-a716-446655440000"
 FLAVOURS = [(TOKEN, False), (TOKEN, True), (POSITION, False)]
 
 
-async def signed_by_the_client(kind: WalletKind, token: str, neg_risk: bool) -> Any:
+async def signed_by_the_client(wallet: str, token: str, neg_risk: bool) -> Any:
     """An order as the unmodified client signs it, with its own salt and time."""
     from polymarket import PRODUCTION
     from polymarket._internal.actions.orders.context import (
@@ -56,7 +56,7 @@ async def signed_by_the_client(kind: WalletKind, token: str, neg_risk: bool) -> 
     anything: Any = dict
     client = await AsyncSecureClient._create(
         private_key=CANARY,
-        wallet=wallet_address(kind),
+        wallet=wallet,
         credentials=ApiKeyCreds.model_validate(
             {"apiKey": OWNER, "secret": "YWI=", "passphrase": "p"}
         ),
@@ -69,7 +69,7 @@ async def signed_by_the_client(kind: WalletKind, token: str, neg_risk: bool) -> 
                 PRODUCTION._config, asset_id=token, neg_risk=neg_risk
             ),
             expiration=1_795_352_965,
-            funder_address=wallet_address(kind),
+            funder_address=wallet,
             offered_amount=5_600_000,
             order_type="GTD",
             side="BUY",
@@ -93,7 +93,7 @@ class TestOfficialClient:
         """A signature of our own making is worth the order only if it is theirs."""
         from polymarket._internal.actions.orders.post import build_post_order_request
 
-        theirs = await signed_by_the_client(kind, token, neg_risk)
+        theirs = await signed_by_the_client(wallet_address(kind), token, neg_risk)
         ours = official(kind)
         order = ours.sign(
             ours.draft(
@@ -120,6 +120,26 @@ class TestOfficialClient:
         client = official(kind)
         order = client.sign(client.draft(terms(token_id=token)), neg_risk)
         assert signed_domain(order, KEY.address) == domain_of(order, neg_risk)
+
+    async def test_a_session_key_of_the_client_is_recognised(self) -> None:
+        """The exchange must read what the client sends for somebody's wallet."""
+        theirs = await signed_by_the_client("0x" + "1" * 40, TOKEN, neg_risk=False)
+        order = WireOrder(
+            salt=theirs.salt,
+            maker=theirs.maker,
+            signer=theirs.signer,
+            token_id=theirs.token_id,
+            maker_amount=theirs.maker_amount,
+            taker_amount=theirs.taker_amount,
+            side=theirs.side,
+            signature_type=theirs.signature_type,
+            timestamp=theirs.timestamp,
+            signature=theirs.signature,
+        )
+        assert order.signature_type == WalletKind.DEPOSIT
+        assert order.signature.endswith("6492" * 16)
+        domain = signed_domain(order, KEY.address)
+        assert domain == domain_of(order, neg_risk=False)
 
     def test_asks_for_credentials_with_the_same_proof(self) -> None:
         """The client would have to be given the key to make it itself."""
