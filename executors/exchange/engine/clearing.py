@@ -8,6 +8,8 @@ from collections import deque
 from random import Random
 from uuid import UUID
 
+import msgspec
+
 from executors.exchange.engine.agenda import Agenda
 from executors.exchange.engine.bank import Bank
 from executors.exchange.engine.book import MarketBook, Side
@@ -30,6 +32,7 @@ GTD_EARLY_MS = 60_000
 """The venue ends a GTD order this long before its expiration."""
 
 EXPIRED = "CANCELED_EXPIRED_ORDER"
+RESOLVED = "CANCELED_MARKET_RESOLVED"
 
 
 class Clearing:
@@ -43,6 +46,7 @@ class Clearing:
         self.publisher = Publisher()
         self.markets: dict[str, ExchangeMarket] = {}
         self.by_token: dict[str, ExchangeMarket] = {}
+        self.winners: dict[str, str] = {}
         self.books: dict[str, MarketBook] = {}
         self.orders: dict[str, Order] = {}
         self.trades: dict[str, Trade] = {}
@@ -65,6 +69,18 @@ class Clearing:
         self.books.setdefault(market.condition_id, MarketBook(market)).market = market
         if old is not None and old.tick_size != market.tick_size:
             self.publisher.tick_size(old, market, self.now_ms)
+
+    def resolve(self, condition_id: str, winner: str) -> None:
+        """End a market: cancel its orders; its trades settle on."""
+        market = msgspec.structs.replace(
+            self.markets[condition_id], accepting_orders=False
+        )
+        self.add_market(market)
+        self.winners[condition_id] = winner
+        for order in self.open_orders():
+            if order.market.condition_id == condition_id:
+                self.end(order, RESOLVED)
+        self.publisher.resolved(market, winner, self.now_ms)
 
     def open_orders(self, owner: str | None = None) -> list[Order]:
         """Orders that can still match, of one API key or of all, oldest first."""
@@ -102,6 +118,13 @@ class Clearing:
         order.status = status
         self._close(order)
         self.publisher.order(order, kind, self.now_ms)
+        self.flush(order.market)
+
+    def shrink(self, order: Order, shares: int) -> None:
+        """Take shares off a resting order, which keeps its place in the queue."""
+        order.shares -= shares
+        self._reserve(order)
+        self._touch(order)
         self.flush(order.market)
 
     def kill(self, order: Order) -> None:

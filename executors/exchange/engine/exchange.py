@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from executors.exchange.engine import messages
 from executors.exchange.engine.admission import RefusedError
 from executors.exchange.engine.canceling import cancel
@@ -50,7 +48,6 @@ class Exchange:
         self._desk = Desk(self._clearing)
         self._gate = Gate(config.post_only_after_restart_ms)
         self._dead_man = DeadMan(self._clearing)
-        self._winners: dict[str, str] = {}
         self.others = Others(self._clearing, self._desk)
         """Where order flow trades: without checks and with endless funds."""
 
@@ -216,7 +213,7 @@ class Exchange:
         self.advance()
         clearing = self._clearing
         return clearing.index.positions(
-            user, self._data_ms, clearing.by_token, self._price, self._winners
+            user, self._data_ms, clearing.by_token, self._price, self._clearing.winners
         )
 
     def activity(self, user: str) -> list[Message]:
@@ -255,14 +252,7 @@ class Exchange:
     def resolve(self, condition_id: str, winner: str) -> None:
         """End a market: `winner` is a token id; its open orders are canceled."""
         self.advance()
-        market = msgspec.structs.replace(
-            self._clearing.markets[condition_id], accepting_orders=False
-        )
-        self._clearing.add_market(market)
-        self._winners[condition_id] = winner
-        for order in _of(self._clearing.open_orders(), condition_id, ""):
-            self._clearing.end(order, "CANCELED_MARKET_RESOLVED")
-        self._clearing.publisher.resolved(market, winner, self._now)
+        self._clearing.resolve(condition_id, winner)
 
     def wipe_orders(self) -> int:
         """Drop every open order as a cut-over does; tells how many."""
@@ -319,7 +309,7 @@ class Exchange:
     def _price(self, token_id: str) -> int:
         """What a token is worth: its pay-out, its mid price, its last price, a half."""
         market = self._clearing.by_token[token_id]
-        winner = self._winners.get(market.condition_id)
+        winner = self._clearing.winners.get(market.condition_id)
         if winner is not None:
             return UNIT if winner == token_id else 0
         book = self._clearing.books[market.condition_id]

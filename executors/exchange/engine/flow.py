@@ -1,9 +1,15 @@
-"""Who else trades: nobody, the orders of a recording, or seeded makers and takers."""
+"""Who else trades: nobody, the orders of a recording, or seeded makers and takers.
+
+What a flow does stands in the exchange's own agenda: it happens at its own time,
+however late the clock is read, so that one seed gives one history.
+"""
 
 from collections.abc import Iterable
 from typing import Protocol
 
+from executors.exchange.engine.crowd import Crowd
 from executors.exchange.engine.exchange import Exchange
+from executors.exchange.engine.replay import Replay
 from executors.market_data.frames import Frame
 
 
@@ -15,7 +21,7 @@ class Flow(Protocol):
         ...
 
     def next_due_ms(self) -> int | None:
-        """When others act next; `None` if never again."""
+        """When others act next, if the exchange itself does not know."""
         ...
 
 
@@ -30,33 +36,25 @@ class EmptyFlow:
         return None
 
 
-class MakersFlow:
-    """Seeded market makers and takers in every market of the exchange."""
+class MakersFlow(EmptyFlow):
+    """Seeded market makers and takers in every market the exchange has by then.
+
+    They stand in the exchange's agenda, so `Exchange.advance` runs them.
+    """
 
     def __init__(self, exchange: Exchange, *, seed: int, start_ms: int) -> None:
-        raise NotImplementedError
-
-    def advance(self, now_ms: int) -> None:
-        """Quote and take up to now."""
-        raise NotImplementedError
-
-    def next_due_ms(self) -> int | None:
-        """When the next of them acts."""
-        raise NotImplementedError
+        for market in exchange.markets():
+            Crowd(exchange.others, market.condition_id, seed=seed).start(start_ms)
 
 
-class RecordingFlow:
-    """Replays recorded books as orders of others, time moved to the start."""
+class RecordingFlow(EmptyFlow):
+    """Replays recorded books as orders of others; the first frame falls on the start.
+
+    Markets must have been added before; frames about others are passed over.
+    It stands in the exchange's agenda, so `Exchange.advance` runs it.
+    """
 
     def __init__(
         self, exchange: Exchange, frames: Iterable[Frame], *, start_ms: int
     ) -> None:
-        raise NotImplementedError
-
-    def advance(self, now_ms: int) -> None:
-        """Replay the frames up to now."""
-        raise NotImplementedError
-
-    def next_due_ms(self) -> int | None:
-        """When the next frame is due; `None` at the end."""
-        raise NotImplementedError
+        Replay(exchange.others, frames).start(start_ms)

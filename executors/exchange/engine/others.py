@@ -1,12 +1,16 @@
 """Where order flow trades: past the checks that only matter to users."""
 
+from decimal import Decimal
 from random import Random
 
+import msgspec
+
+from executors.exchange.engine.agenda import Action
 from executors.exchange.engine.bank import CASH
 from executors.exchange.engine.clearing import Clearing
 from executors.exchange.engine.desk import Desk
 from executors.exchange.engine.records import CANCELED, Order
-from executors.exchange.engine.types import OrderType, SideText
+from executors.exchange.engine.types import ExchangeMarket, OrderType, SideText
 from executors.exchange.engine.units import ceil_cost
 
 NAME = "others"
@@ -37,6 +41,36 @@ class Others:
         order = self._clearing.orders.get(order_id)
         if order is not None and order.is_open:
             self._clearing.end(order, CANCELED)
+
+    def shrink(self, order_id: str, shares: int) -> None:
+        """Take shares off a quote, which keeps its place; all of them end it."""
+        left = self.remaining(order_id)
+        if shares >= left:
+            self.drop(order_id)
+        else:
+            self._clearing.shrink(self._clearing.orders[order_id], shares)
+
+    def at(self, due_ms: int, action: Action) -> None:
+        """Plan an action at its own time, in one line with all that is due."""
+        self._clearing.agenda.at(due_ms, action)
+
+    def market_of(self, token_id: str) -> ExchangeMarket | None:
+        """The market of a token."""
+        return self._clearing.by_token.get(token_id)
+
+    def market(self, condition_id: str) -> ExchangeMarket:
+        """A market as it is now."""
+        return self._clearing.markets[condition_id]
+
+    def retick(self, condition_id: str, tick_size: Decimal) -> None:
+        """Give a market another grid."""
+        market = self._clearing.markets[condition_id]
+        changed = msgspec.structs.replace(market, tick_size=tick_size)
+        self._clearing.add_market(changed)
+
+    def resolve(self, condition_id: str, winner: str) -> None:
+        """End a market: `winner` is a token id."""
+        self._clearing.resolve(condition_id, winner)
 
     def remaining(self, order_id: str) -> int:
         """Base units of a quote that still rest; 0 once it is gone."""
