@@ -10,7 +10,12 @@ import msgspec
 from eth_hash.auto import keccak
 
 from executors.protocol.contracts import CHAIN_ID
-from executors.protocol.hashing import address_word, typed_digest, word
+from executors.protocol.hashing import (
+    address_word,
+    checksum_address,
+    typed_digest,
+    word,
+)
 from executors.protocol.keys import SigningKey, recover_address
 from ledger.errors import InvalidInputError
 
@@ -22,6 +27,7 @@ _AUTH_TYPE: Final = keccak(
     b"ClobAuth(address address,string timestamp,uint256 nonce,string message)"
 )
 _AUTH_MESSAGE: Final = keccak(b"This message attests that I control the given wallet")
+_UINT256: Final = 1 << 256
 
 
 class Credentials(
@@ -89,10 +95,17 @@ def l2_headers(  # noqa: PLR0913 -- what a request consists of
 def l1_digest(
     address: str, timestamp: int, nonce: int = 0, chain_id: int = CHAIN_ID
 ) -> bytes:
-    """What proves control of a key; `timestamp` in Unix seconds."""
+    """What proves control of a key; `timestamp` in Unix seconds.
+
+    Raises:
+        InvalidInputError: the address or the nonce is none.
+    """
+    if not 0 <= nonce < _UINT256:
+        field = "nonce"
+        raise InvalidInputError(field, "must be an unsigned number of 256 bits")
     struct = keccak(
         _AUTH_TYPE
-        + address_word(address)
+        + address_word(checksum_address(address))
         + keccak(str(timestamp).encode())
         + word(nonce)
         + _AUTH_MESSAGE
@@ -118,7 +131,7 @@ def recover_l1(
     """Who signed the proof that names `address`; compare the two.
 
     Raises:
-        InvalidInputError: it is no signature.
+        InvalidInputError: it is no signature, or what it is to prove is malformed.
     """
     try:
         plain = bytes.fromhex(signature.removeprefix("0x"))

@@ -1,5 +1,6 @@
 """What both adapters do alike: signing, and refusing what cannot trade."""
 
+import logging
 from typing import NoReturn, TypeVar
 
 from executors.polymarket.gateway import AnyOrder, OrderTerms, WalletInfo
@@ -68,6 +69,16 @@ def raise_for_status(status: int, text: str) -> NoReturn:
         " check the key, and this machine's clock",
         code="credentials",
     )
+
+
+def quiet_loggers() -> None:
+    """Keep the clients' network libraries from logging what they send.
+
+    At DEBUG one of them prints every header, signatures among them.
+    """
+    for name in ("httpx", "httpcore", "hpack"):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, logging.WARNING))
 
 
 def given(host: str, *parts: object) -> Credentials:

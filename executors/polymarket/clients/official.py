@@ -17,6 +17,7 @@ from executors.polymarket.clients.common import (
     draft_v2,
     given,
     named_wallet,
+    quiet_loggers,
     raise_for_status,
     reject,
     signed,
@@ -119,6 +120,7 @@ class OfficialClient:
             RequestRejectedError,
         )
 
+        quiet_loggers()
         now = int(self._clock.now().timestamp())
         proof = ApiKeyAuthSignature(
             address=self._key.address,

@@ -13,6 +13,7 @@ from executors.polymarket.clients.common import (
     draft_v1,
     given,
     named_wallet,
+    quiet_loggers,
     raise_for_status,
     reject,
     signed,
@@ -112,6 +113,7 @@ class ClientV1:
         from py_clob_client.client import ClobClient
         from py_clob_client.exceptions import PolyApiException
 
+        quiet_loggers()
         client = ClobClient(self._rest_url, chain_id=CHAIN_ID)
         client.signer = _StandIn(self._key)
         client.mode = client._get_client_mode()  # noqa: SLF001 -- it asks once, before

@@ -96,6 +96,24 @@ class TestFirstLevel:
         with pytest.raises(InvalidInputError, match="signature"):
             recover_l1(signature, KEY.address, NOW)
 
+    @pytest.mark.parametrize(
+        ("address", "nonce", "field"),
+        [
+            ("0x12", 0, "address"),
+            ("0x" + "z" * 40, 0, "address"),
+            ("", 0, "address"),
+            (KEY.address, -1, "nonce"),
+            (KEY.address, 1 << 256, "nonce"),
+        ],
+    )
+    def test_refuses_a_proof_of_nothing(
+        self, address: str, nonce: int, field: str
+    ) -> None:
+        """Headers of a request say anything."""
+        with pytest.raises(InvalidInputError) as caught:
+            recover_l1(sign_l1(KEY, NOW), address, NOW, nonce)
+        assert caught.value.field == field
+
     def test_headers_are_the_four_of_the_venue(self) -> None:
         """Names and spelling are the venue's."""
         assert l1_headers(KEY, NOW) == {

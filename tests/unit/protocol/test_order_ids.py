@@ -111,7 +111,16 @@ class TestDomains:
 
     @pytest.mark.parametrize(
         ("token", "is_position"),
-        [(POSITION, True), (TOKEN, False), ("0", True), ("x", False), ("", False)],
+        [
+            (POSITION, True),
+            (TOKEN, False),
+            (str(1 << 39), True),
+            (str(1 << 40), False),
+            (str(1 << 103), False),
+            (str(1 << 104), True),
+            ("x", False),
+            ("", False),
+        ],
     )
     def test_kind_of_asset(self, token: str, is_position: bool) -> None:
         """One mask tells them apart, and junk is no position."""

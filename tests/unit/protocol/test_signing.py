@@ -119,6 +119,15 @@ class TestRecovery:
         with pytest.raises(InvalidInputError, match="signature"):
             recover_signer(order(kind, signature=signature), *domain)
 
+    @pytest.mark.parametrize("bit", [0, 1, 2, 26, 29, 255])
+    def test_refuses_other_recovery_bits_than_the_chain_does(self, bit: int) -> None:
+        """What only we accept would fail when it settles."""
+        domain = domain_of(order(), neg_risk=False)
+        signed = sign(order(), KEY, *domain)
+        changed = replace(signed, signature=f"{signed.signature[:-2]}{bit:02x}")
+        with pytest.raises(InvalidInputError, match="signature"):
+            recover_signer(changed, *domain)
+
 
 class TestSigning:
     def test_equals_a_signature_of_the_venues_client(self) -> None:
