@@ -129,7 +129,7 @@ async def record(
     done = Recorded()
     with Recorder(out) as recorder:
         try:
-            async with limit, _feed(settings, markets, clock) as frames:
+            async with limit, live_frames(settings, markets, clock) as frames:
                 async for frame in frames:
                     recorder.write(frame)
                     done.gaps += bool(frame.gap)
@@ -159,7 +159,7 @@ def _remove(out: Path) -> None:
 
 
 @asynccontextmanager
-async def _feed(
+async def live_frames(
     settings: Settings, markets: Iterable[Market], clock: Clock
 ) -> AsyncIterator[AsyncGenerator[Frame]]:
     """The frames of the markets' tokens; YES first, which is how a replay tells."""

@@ -9,8 +9,10 @@ from service.cli import (
     history,
     live,
     reading,
+    run,
     runs,
     settings,
+    token,
     trading,
     upkeep,
 )
@@ -28,9 +30,10 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for part in (runs, live, exchange, trading, reading, history, upkeep):
+for part in (runs, run, live, exchange, trading, reading, history, upkeep):
     part.register(app)
 app.add_typer(settings.app, name="config")
+app.add_typer(token.app, name="token")
 
 
 @app.callback(invoke_without_command=True)

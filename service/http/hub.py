@@ -52,6 +52,8 @@ class Hub:
 
     def close(self) -> None:
         """Let every follower go."""
+        if self.is_closed:
+            return
         self.is_closed = True
         self._unsubscribe()
         if self._alarm is not None:
