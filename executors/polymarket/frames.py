@@ -53,6 +53,8 @@ class FrameLog:
         self.last_reason = ""
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            for name in (FRAMES, QUARANTINE):
+                _end_torn_line(folder / name)
             self.sequence = _last_sequence(folder / FRAMES)
 
     def hide(self, api_key: str) -> None:
@@ -118,6 +120,16 @@ def read_frames(path: Path) -> list[StoredFrame]:
         except msgspec.DecodeError:
             continue
     return found
+
+
+def _end_torn_line(path: Path) -> None:
+    """A line that a crash cut off must not swallow the next one."""
+    if not path.exists() or not path.stat().st_size:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
 
 
 def _aside(path: Path) -> Path:

@@ -390,7 +390,8 @@ def test_an_unknown_status_is_no_answer() -> None:
 def test_a_listed_order_in_base_units_is_noticed() -> None:
     """Against the signed 100 shares."""
     row = message("data_order_openapi_variant")
-    assert reader(sizes={row["id"]: Decimal(10)}).looked_up(message("data_order"))
+    close = reader(sizes={row["id"]: Decimal(10)})
+    assert close.looked_up(message("data_order")).found is LookupFound.LIVE
     with pytest.raises(UnreadableError, match="base units"):
         reader(sizes={row["id"]: Decimal(100)}).looked_up(row)
 
