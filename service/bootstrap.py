@@ -1,9 +1,14 @@
-"""Builds everything a writing process needs, in one place, from the settings."""
+"""Builds everything a writing process needs, in one place, from the settings.
+
+A start takes the lock, folds the log, lets the executor check what it trades with,
+resolves what is open, compares with the venue, and only then takes intents.
+"""
 
 import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +23,13 @@ from executors.market_data import BookKeeper
 from executors.paper import PaperExecutor
 from ledger import events as ev
 from ledger.clock import Clock
-from ledger.errors import CommandRefusedError
-from ledger.manager import Journal, OrderManager, Reconciler
+from ledger.errors import CommandRefusedError, OutcomeUnknownError
+from ledger.manager import Journal, OrderManager, Reconciler, ReconciliationResult
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
 from ledger.store import LedgerStore, StoreOptions, disk_free_mb
+from ledger.venue import ExecutorInterface
+from service.following import follow
 from service.logs import configure_once
 from service.metrics import PrometheusMetrics
 from service.places import (
@@ -42,20 +49,28 @@ from service.translate import (
 )
 
 __all__ = [
+    "OPENING_CASH",
     "PAPER_ACCOUNT",
     "PAPER_DEPOSIT",
+    "ExecutorOf",
     "OpenLedger",
     "SystemClock",
     "account_of",
     "ledger_path",
     "open_ledger",
     "read_models_path",
-    "refuse_unbuilt",
+    "refuse_unusable",
     "software_version",
     "unix_us",
 ]
 
 PAPER_DEPOSIT: Final = "paper deposit"
+OPENING_CASH: Final = "opening balance"
+PATIENCE_SEC: Final = 0.5
+"""What the venue lists may be on its way to us by another road."""
+
+ExecutorOf = Callable[[Settings, Clock, Path, Journal], ExecutorInterface]
+"""Builds an executor for a ledger that is open."""
 
 _log = structlog.get_logger("service.bootstrap")
 
@@ -85,18 +100,35 @@ class OpenLedger:
     clock: Clock
     store: LedgerStore
     journal: Journal
-    executor: PaperExecutor
+    executor: ExecutorInterface
     books: BookKeeper
     manager: OrderManager
     reconciler: Reconciler
     metrics: PrometheusMetrics
+    is_compared: bool = True
+    following: asyncio.Task[None] | None = None
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether fills are simulated."""
+        return self.settings.execution.paper_trading
+
+    @property
+    def paper(self) -> PaperExecutor:
+        """The paper venue; only where `is_paper`."""
+        assert isinstance(self.executor, PaperExecutor), "trades for real"
+        return self.executor
 
     def ensure_room(self) -> None:
         """Refuse new orders while the disk is almost full.
 
         Raises:
-            CommandRefusedError: less is free than `store.min_free_mb_halt`.
+            CommandRefusedError: less is free than `store.min_free_mb_halt`, or
+                the venue's word on what it holds is still missing.
         """
+        if not self.is_compared:
+            msg = "the venue has not said yet what it holds; nothing was compared"
+            raise CommandRefusedError(msg)
         free, limits = disk_free_mb(self.data), self.settings.store
         if free < limits.min_free_mb_halt:
             msg = f"{free} MB of disk are free, {limits.min_free_mb_halt} are needed"
@@ -105,15 +137,31 @@ class OpenLedger:
             _log.warning("disk.low", free_mb=free)
 
     async def deliver(self) -> int:
-        """Let the paper venue's time pass and record what it says; how many facts."""
-        self.executor.advance()
-        facts = self.executor.take_facts()
+        """Let the paper venue's time pass and record what it says; how many facts.
+
+        A real venue speaks for itself, see `follow`.
+        """
+        if not self.is_paper:
+            return 0
+        self.paper.advance()
+        facts = self.paper.take_facts()
         for fact in facts:
             await self.manager.apply(fact)
         return len(facts)
 
+    def follow(self) -> None:
+        """Begin to record what a real venue says, until `close`."""
+        if self.following is None and not self.is_paper:
+            self.following = asyncio.create_task(follow(self.executor, self.manager))
+
+    async def compare(self) -> ReconciliationResult:
+        """Compare with the venue; from the first answer on intents are taken."""
+        result = await self.reconciler.reconcile(patience=PATIENCE_SEC)
+        self.is_compared = self.is_compared or result.answered
+        return result
+
     async def settle(self, seconds: float, *, order_id: str = "") -> None:
-        """Go on delivering for a time, or until an order is closed."""
+        """Go on listening for a time, or until an order is closed."""
         until = self.clock.monotonic() + seconds
         await self.deliver()
         while (left := until - self.clock.monotonic()) > 0:
@@ -121,11 +169,20 @@ class OpenLedger:
                 return
             await self.clock.sleep(min(left, 0.05))
             await self.deliver()
+            if not self.is_paper:
+                await self.manager.resolve_due()
 
     async def close(self) -> None:
         """Finish what is waiting, keep a checkpoint, let the next writer in."""
-        await self.executor.close()
-        await self.journal.close()
+        if self.following is not None:
+            self.following.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.following
+            self.following = None
+        try:
+            await self.executor.close()
+        finally:
+            await self.journal.close()
 
 
 async def open_ledger(
@@ -138,6 +195,7 @@ async def open_ledger(
     entropy: Callable[[int], bytes] = os.urandom,
     threaded: bool = True,
     funded: bool = True,
+    executor_of: ExecutorOf | None = None,
 ) -> OpenLedger:
     """Open a ledger for writing, creating it if it is not there.
 
@@ -152,14 +210,18 @@ async def open_ledger(
         entropy: Gives random bytes, for the id of a new ledger.
         threaded: Whether commits happen on a thread of their own.
         funded: Whether a paper account without money gets its initial cash.
+        executor_of: Builds the executor, instead of the one that the settings
+            name.
 
     Raises:
-        ConfigError: the settings ask for something that is not built.
+        ConfigError: the settings cannot be used with this ledger.
+        VenueError: the venue refuses what is configured, or does not answer.
         LockHeldError: another process writes this ledger.
         IntegrityError: the log contradicts itself.
         StoreError: the files cannot be used.
     """
-    refuse_unbuilt(settings)
+    if executor_of is None:
+        refuse_unusable(settings)
     configure_once(settings.log.level, settings.log.format)
     clock = clock or SystemClock()
     options = StoreOptions(
@@ -180,7 +242,20 @@ async def open_ledger(
     except BaseException:
         store.close()
         raise
-    opened = _assemble(settings, data, clock, rng or Random(), journal)  # noqa: S311 -- ids, not secrecy
+    try:
+        _refuse_other_account(journal, data)
+        executor = (executor_of or _executor)(settings, clock, data, journal)
+    except BaseException:
+        await journal.close()
+        raise
+    opened = _assemble(
+        settings,
+        data,
+        clock,
+        rng or Random(),  # noqa: S311 -- ids, not secrecy
+        journal,
+        executor,
+    )
     try:
         await _begin(opened, funded=funded)
     except BaseException:
@@ -189,25 +264,58 @@ async def open_ledger(
     return opened
 
 
-def refuse_unbuilt(settings: Settings) -> None:
-    """Refuse settings that are valid and ask for what this version does not have.
+def refuse_unusable(settings: Settings) -> None:
+    """Refuse settings that are valid and cannot trade, before anything is made.
 
     Raises:
-        ConfigError: names each such setting.
+        ConfigError: names each thing that is missing.
     """
-    problems = []
     if not settings.execution.paper_trading:
-        message = "must be true: this version trades on paper only"
-        problems.append(ConfigProblem("settings", "execution.paper_trading", message))
-    if problems:
-        raise ConfigError(problems)
+        from service.live_executor import refuse_unusable as refuse
+
+        refuse(settings)
+
+
+def _refuse_other_account(journal: Journal, data: Path) -> None:
+    """Refuse to mix play and money, or two wallets, in one log.
+
+    Raises:
+        ConfigError: the ledger is of another account than the settings'.
+    """
+    ours = ev.account_stream(journal.state.account)
+    begin = ev.account_stream("")
+    others = {s for s in journal.state.versions if s.startswith(begin)} - {ours}
+    if not others:
+        return
+    names = ", ".join(sorted(stream.removeprefix(begin) for stream in others))
+    message = (
+        f"asks for account {journal.state.account}, but the ledger in {data} is that"
+        f" of {names}; give another --data"
+    )
+    raise ConfigError([ConfigProblem("settings", "polymarket.funder", message)])
+
+
+def _executor(
+    settings: Settings, clock: Clock, data: Path, journal: Journal
+) -> ExecutorInterface:
+    """The executor that the settings name."""
+    if settings.execution.paper_trading:
+        return PaperExecutor(paper_config(settings, run=journal.store.epoch), clock)
+    from service.live_executor import live_executor
+
+    markets = journal.state.markets.values()
+    return live_executor(settings, clock=clock, data=data, markets=markets)
 
 
 def _assemble(
-    settings: Settings, data: Path, clock: Clock, rng: Random, journal: Journal
+    settings: Settings,
+    data: Path,
+    clock: Clock,
+    rng: Random,
+    journal: Journal,
+    executor: ExecutorInterface,
 ) -> OpenLedger:
     execution = settings.execution
-    executor = PaperExecutor(paper_config(settings, run=journal.store.epoch), clock)
     books = BookKeeper()
     metrics = PrometheusMetrics()
     manager = OrderManager(
@@ -239,15 +347,24 @@ def _assemble(
 
 
 async def _begin(opened: OpenLedger, *, funded: bool) -> None:
-    """Record the start, give the venue its memory back, resolve what is open."""
+    """Check the venue, record the start, resolve what is open."""
+    await opened.executor.start()
     event = ev.LedgerOpened(
         at=opened.clock.now(),
         software_version=software_version(),
         config_hash=config_hash(opened.settings),
-        mode="paper",
+        mode="paper" if opened.is_paper else "live",
         epoch=opened.store.epoch,
     )
     await opened.journal.append_to(ev.SYSTEM_STREAM, event)
+    if opened.is_paper:
+        await _begin_paper(opened, funded=funded)
+    else:
+        await _begin_live(opened)
+
+
+async def _begin_paper(opened: OpenLedger, *, funded: bool) -> None:
+    """Fund the account once, give the venue its memory back."""
     if funded:
         deposit = ev.CashMoved(
             at=opened.clock.now(),
@@ -256,7 +373,29 @@ async def _begin(opened: OpenLedger, *, funded: bool) -> None:
         )
         # Once in a ledger's life: the key is found without reading the log.
         await opened.manager.account.record(deposit, key=PAPER_DEPOSIT)
-    restore(opened.executor, opened.journal.state, opened.clock.now())
+    restore(opened.paper, opened.journal.state, opened.clock.now())
     await opened.deliver()
     await opened.manager.recover()
     await opened.deliver()
+
+
+async def _begin_live(opened: OpenLedger) -> None:
+    """Take over what the wallet has, then what became of our orders."""
+    opened.is_compared = False
+    state = opened.journal.state
+    if ev.account_stream(state.account) not in state.versions:
+        await _take_over_cash(opened)
+    await opened.manager.recover()
+    await opened.compare()
+
+
+async def _take_over_cash(opened: OpenLedger) -> None:
+    """Begin with the cash that the venue says is there; once in a ledger's life."""
+    cash = (await opened.executor.get_positions()).cash
+    if cash is None:
+        msg = "the venue did not say how much pUSD the wallet has"
+        raise OutcomeUnknownError(msg)
+    event = ev.CashMoved(
+        at=opened.clock.now(), source="lookup", amount=cash, reason=OPENING_CASH
+    )
+    await opened.manager.account.record(event, key=OPENING_CASH)

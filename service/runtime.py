@@ -7,10 +7,10 @@ because from then on nobody follows what it followed, and `health` says so.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -18,18 +18,12 @@ from ledger.errors import LedgerError
 from ledger.recorded import NewEvent
 from ledger.store import disk_free_mb
 from ledger.values import TradingMode
-from ledger.venue import VenueFact
 from projections import ReadModels
 from service.bootstrap import OpenLedger
+from service.following import follow
 from service.places import account_of, read_models_path
 
 _log = structlog.get_logger("service.runtime")
-
-_MOST_IN_FLIGHT: Final = 512
-"""Facts being recorded at once: they share commits, and memory stays bounded."""
-
-_PATIENCE_SEC: Final = 0.5
-"""What the venue lists may be on its way to us by another road."""
 
 OnEvents = Callable[[range, Sequence[str]], None]
 """Told the positions that became durable, and the topic at each of them."""
@@ -93,6 +87,7 @@ class Runtime:
         )
         self._news = _News(opened)
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._errands: set[asyncio.Task[None]] = set()
         self._health: dict[str, TaskHealth] = {}
         self._behind = asyncio.Event()
         self._started_at: datetime | None = None
@@ -136,7 +131,9 @@ class Runtime:
         finally:
             for task in self._tasks.values():
                 task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(
+                *self._tasks.values(), *self._errands, return_exceptions=True
+            )
             self._news.end()
             try:
                 await self.catch_up()
@@ -189,6 +186,8 @@ class Runtime:
         """
         if not self.is_accepting:
             return "the ledger is starting or stopping"
+        if not self.opened.is_compared:
+            return "the venue has not said yet what it holds"
         if self.opened.journal.failed is not None:
             return f"the log takes no more: {self.opened.journal.failed}"
         if self._free_mb < self.opened.settings.store.min_free_mb_halt:
@@ -275,28 +274,25 @@ class Runtime:
         except LedgerError as error:
             _log.error("halt.not_recorded", reason=reason, text=str(error))
 
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something beside the task that wants it."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
     def _did(self, name: str) -> None:
         self._health[name].last_ok = self.opened.clock.now()
 
     async def _follow(self) -> None:
-        """Record what the venue says; facts that come together share a commit."""
-        in_flight: set[asyncio.Task[None]] = set()
-        async for fact in self.opened.executor.facts():
-            task = asyncio.create_task(self._apply(fact))
-            in_flight.add(task)
-            task.add_done_callback(in_flight.discard)
-            if len(in_flight) >= _MOST_IN_FLIGHT:
-                await asyncio.wait(in_flight, return_when=asyncio.FIRST_COMPLETED)
+        """Record what the venue says."""
+        await follow(self.opened.executor, self.opened.manager, self._applied)
 
-    async def _apply(self, fact: VenueFact) -> None:
-        try:
-            await self.opened.manager.apply(fact)
-            self._did("facts")
-        except Exception as error:  # noqa: BLE001 -- one fact must not end them all
-            # The next fact may be fine, and a sweep finds this one again; but
-            # nobody should trade on what is not known.
-            _log.exception("fact.failed", venue_order_id=fact.venue_order_id)
-            await self._halt(f"a fact could not be recorded: {type(error).__name__}")
+    def _applied(self, error: Exception | None) -> None:
+        self._did("facts")
+        if error is not None:
+            # Nobody should trade on what is not known.
+            name = type(error).__name__
+            self._later(self._halt(f"a fact could not be recorded: {name}"))
 
     async def _check(self) -> None:
         """Ask about every order that is open and due."""
@@ -308,7 +304,7 @@ class Runtime:
     async def _reconcile(self) -> None:
         """Compare with the venue, at once and then on a timer."""
         while True:
-            result = await self.opened.reconciler.reconcile(patience=_PATIENCE_SEC)
+            result = await self.opened.compare()
             self._reconciled = {
                 "at": _text(result.reconciled_at),
                 "answered": result.answered,

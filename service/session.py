@@ -119,7 +119,7 @@ class PaperSession:
             await self._record_facts()
             await self._tell_strategies()
             self._news.markets.clear()
-            due_ms = self.ledger.executor.venue.next_due_ms()
+            due_ms = self.ledger.paper.venue.next_due_ms()
             if due_ms is None:
                 break
             await self._let_time_pass(due_ms)
@@ -156,13 +156,13 @@ class PaperSession:
 
     async def _let_time_pass(self, until_ms: int) -> None:
         """Settlements happen at their own times on the way."""
-        venue = self.ledger.executor.venue
+        venue = self.ledger.paper.venue
         while (due_ms := venue.next_due_ms()) is not None and due_ms <= until_ms:
             self.clock.move_to(due_ms)
-            self.ledger.executor.advance()
+            self.ledger.paper.advance()
             await self._record_facts()
         self.clock.move_to(until_ms)
-        self.ledger.executor.advance()
+        self.ledger.paper.advance()
         if self.clock.now_ms - self._reconciled_ms >= self._reconcile_ms:
             await self._reconcile()
         if self.clock.now_ms - self._beat_ms >= HEARTBEAT_MS:
@@ -171,7 +171,7 @@ class PaperSession:
 
     async def _show(self, frame: Frame) -> None:
         """Let a frame reach the books, then the venue."""
-        books, executor = self.ledger.books, self.ledger.executor
+        books, executor = self.ledger.books, self.ledger.paper
         changed: dict[str, BookUpdate] = {}
         for update in books.feed(frame):
             market = await self._known(update.fact.market_id)
@@ -205,9 +205,9 @@ class PaperSession:
         self._news.markets[market.market_id] = None
         book = self.ledger.books.book(token_id)
         if book is None:
-            self.ledger.executor.on_gap(market.market_id)
+            self.ledger.paper.on_gap(market.market_id)
         else:
-            self.ledger.executor.on_book(token_id, book, market)
+            self.ledger.paper.on_book(token_id, book, market)
 
     async def _known(self, market_id: str) -> Market | None:
         """The market as it is now; one that is new here is listed first."""
@@ -225,7 +225,7 @@ class PaperSession:
             return  # the other token's frame said so already
         finer = msgspec.structs.replace(market, tick_size=change.new)
         self._markets[market.market_id] = finer
-        self.ledger.executor.on_tick(finer)
+        self.ledger.paper.on_tick(finer)
         await self.ledger.manager.account.list_market(finer)
 
     async def _resolve(self, market: Market, fact: MarketResolved) -> None:
@@ -234,7 +234,7 @@ class PaperSession:
             return
         self.counts.resolved += 1
         payouts = {o: ONE if o is winner else ZERO for o in Outcome}
-        self.ledger.executor.on_resolved(market, payouts)
+        self.ledger.paper.on_resolved(market, payouts)
         await self.ledger.manager.account.resolve_market(
             market.market_id, payouts[Outcome.YES]
         )
@@ -246,7 +246,7 @@ class PaperSession:
 
     async def _record_facts(self) -> None:
         """Record what the venue said; facts of one moment share a commit."""
-        while facts := self.ledger.executor.take_facts():
+        while facts := self.ledger.paper.take_facts():
             await asyncio.gather(*map(self._apply, facts))
 
     async def _apply(self, fact: VenueFact) -> None:

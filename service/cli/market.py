@@ -76,17 +76,17 @@ async def feed_books(opened: OpenLedger, path: str, market_id: str) -> None:
 
 
 def show_books(opened: OpenLedger, market: Market) -> bool:
-    """Show the paper venue the market's books; whether there was one."""
+    """Show a paper venue the market's books; whether there was one."""
     books = [opened.books.book(market.token(outcome)) for outcome in Outcome]
     usable = [book for book in books if book is not None]
-    for book in usable:
-        opened.executor.on_book(book.token_id, book, market)
+    for book in usable if opened.is_paper else ():
+        opened.paper.on_book(book.token_id, book, market)
     return bool(usable)
 
 
 def show_empty_book(opened: OpenLedger, market_id: str) -> None:
     """Let a post-only order rest where nothing is known of the market."""
     market = opened.journal.state.markets.get(market_id)
-    if market is not None:
+    if market is not None and opened.is_paper:
         book = OrderBook(market.yes_token)
-        opened.executor.on_book(market.yes_token, book, market)
+        opened.paper.on_book(market.yes_token, book, market)

@@ -30,8 +30,9 @@ def check(common: Showing) -> None:
     from service.output import write_object
 
     settings = common.settings()
-    _refuse_unbuilt(settings)
-    found = {"result": "ok", "mode": "paper", "config_hash": config_hash(settings)}
+    _refuse_unusable(settings)
+    mode = "paper" if settings.execution.paper_trading else "live"
+    found = {"result": "ok", "mode": mode, "config_hash": config_hash(settings)}
     write_object(found, common.output)
 
 
@@ -49,14 +50,14 @@ def show(common: Showing) -> None:
     tree = settings.redacted()
     is_nested = common.output in ("json", "jsonl")
     write_object(tree if is_nested else flattened(tree), common.output)
-    _refuse_unbuilt(settings)
+    _refuse_unusable(settings)
 
 
-def _refuse_unbuilt(settings: "Settings") -> None:
+def _refuse_unusable(settings: "Settings") -> None:
     """Say what a command that trades would say of settings that are valid."""
-    from service.bootstrap import refuse_unbuilt
+    from service.bootstrap import refuse_unusable
 
-    refuse_unbuilt(settings)
+    refuse_unusable(settings)
 
 
 def flattened(tree: dict[str, Any], under: str = "") -> dict[str, Any]:

@@ -232,10 +232,10 @@ def _with_ledger(
 
     With `is_needed` it must be there already: nothing is made to look for an order.
     """
-    from service.bootstrap import open_ledger, refuse_unbuilt
+    from service.bootstrap import open_ledger, refuse_unusable
 
     settings = common.settings()
-    refuse_unbuilt(settings)
+    refuse_unusable(settings)
     if is_needed:
         from service.cli.models import require_ledger
 

@@ -30,13 +30,13 @@ def reconcile(common: Showing) -> None:
       order-ledger reconcile
       order-ledger reconcile --set execution.position_tolerance=0.1 -o json
     """
-    from service.bootstrap import open_ledger, refuse_unbuilt
+    from service.bootstrap import open_ledger, refuse_unusable
     from service.cli.failures import Exit, Failure
     from service.cli.models import require_ledger
     from service.output import write_rows
 
     settings = common.settings()
-    refuse_unbuilt(settings)
+    refuse_unusable(settings)
     require_ledger(common.data)
 
     async def run() -> "ReconciliationResult":

@@ -78,7 +78,7 @@ def show_book(
     ledger.books.apply(snapshot)
     book = ledger.books.book("yes")
     assert isinstance(book, OrderBook)
-    ledger.executor.on_book("yes", book, MARKET)
+    ledger.paper.on_book("yes", book, MARKET)
 
 
 async def order(ledger: OpenLedger, key: str, **changes: str) -> str:
@@ -162,18 +162,13 @@ class TestStart:
             await start(tmp_path, clock)
         await ledger.close()
 
-    @pytest.mark.parametrize(
-        ("changes", "path"),
-        [
-            ({"execution": {"paper_trading": False}}, "execution.paper_trading"),
-        ],
-    )
-    async def test_what_is_not_built_is_refused(
-        self, tmp_path: Path, changes: dict[str, object], path: str
+    async def test_real_money_without_a_key_is_refused_before_a_file_is_made(
+        self, tmp_path: Path
     ) -> None:
-        """Ignoring a setting would promise what nobody keeps."""
-        with pytest.raises(ConfigError, match=path):
-            await open_ledger(Settings.model_validate(changes), tmp_path / "x")
+        """A ledger that can never trade would only be in the way."""
+        live = Settings.model_validate({"execution": {"paper_trading": False}})
+        with pytest.raises(ConfigError, match=r"polymarket\.private_key is missing"):
+            await open_ledger(live, tmp_path / "x")
         assert not (tmp_path / "x").exists()
 
     async def test_an_almost_full_disk_refuses_orders(
@@ -230,11 +225,11 @@ class TestRestart:
         assert status(ledger, order_id) is OrderStatus.MATCHED
         await ledger.close()
         ledger = await start(tmp_path, clock)
-        before = ledger.executor.venue.holdings()
+        before = ledger.paper.venue.holdings()
         assert (before.cash, before.positions) == (Decimal(1000), ())
         await ledger.settle(60, order_id=order_id)
         assert status(ledger, order_id) is OrderStatus.CONFIRMED
-        after = ledger.executor.venue.holdings()
+        after = ledger.paper.venue.holdings()
         # 20 x 0.5 and a fee of 0.07 x 0.25 x 20
         assert after.cash == ledger.journal.state.cash == Decimal("989.65")
         assert [p.size for p in after.positions] == [Decimal(20)]
@@ -253,11 +248,11 @@ class TestRestart:
         assert status(ledger, sold) is OrderStatus.MATCHED
         await ledger.close()
         ledger = await start(tmp_path, clock)
-        before = ledger.executor.venue.holdings()
+        before = ledger.paper.venue.holdings()
         assert [p.size for p in before.positions] == [Decimal(20)]
         assert before.cash == Decimal("989.65")
         await ledger.settle(60, order_id=sold)
-        after = ledger.executor.venue.holdings()
+        after = ledger.paper.venue.holdings()
         assert [p.size for p in after.positions] == [Decimal(15)]
         assert after.cash == ledger.journal.state.cash
         await ledger.close()
@@ -270,9 +265,9 @@ class TestRestart:
         order_id = await order(ledger, "k", price="0.45", **RESTING)
         await ledger.close()
         ledger = await start(tmp_path, clock)
-        (open_order,) = ledger.executor.venue.open_orders()
+        (open_order,) = ledger.paper.venue.open_orders()
         assert open_order.size == Decimal(20)
-        assert ledger.executor.venue.available_cash() == Decimal(991)
+        assert ledger.paper.venue.available_cash() == Decimal(991)
         assert (await ledger.reconciler.reconcile()).is_clean
         assert (await ledger.manager.cancel(order_id)).success
         await ledger.close()

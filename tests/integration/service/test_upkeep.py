@@ -208,12 +208,12 @@ class TestConfig:
         assert answer.exit_code == 3
         assert not (tmp_path / "x").exists()
 
-    def test_real_money_is_refused(self, tmp_path: Path) -> None:
-        """This version trades on paper; it must not pretend otherwise."""
+    def test_real_money_without_a_key_is_refused(self, tmp_path: Path) -> None:
+        """One clear line, and no half-made ledger."""
         live = "--set=execution.paper_trading=false"
-        answer = invoke("cancel-all", "--data", tmp_path / "x", live)
+        answer = invoke("cancel-all", "--yes", "--data", tmp_path / "x", live)
         assert answer.exit_code == 3
-        assert "execution.paper_trading" in answer.stderr
+        assert "polymarket.private_key is missing" in answer.stderr
         assert not (tmp_path / "x").exists()
 
     @pytest.mark.parametrize("command", ["check", "show"])
@@ -225,7 +225,7 @@ class TestConfig:
         answer = invoke("config", command, live)
         assert answer.exit_code == 3
         assert answer.stderr == invoke("place", *intent("k"), live).stderr
-        assert "execution.paper_trading must be true" in answer.stderr
+        assert "polymarket.private_key is missing" in answer.stderr
 
     def test_secrets_are_not_shown(self) -> None:
         """Settings are pasted into chats."""

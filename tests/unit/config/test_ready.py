@@ -88,5 +88,5 @@ def test_what_is_no_ready_file_is_named_and_not_repeated(
 
 def test_a_missing_ready_file_is_named(tmp_path: Path) -> None:
     """The exchange is not up yet, or writes elsewhere."""
-    with pytest.raises(ConfigError, match="none.json cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.json cannot be read: No such"):
         load_settings(env={}, exchange=tmp_path / "none.json")
