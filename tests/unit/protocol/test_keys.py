@@ -43,15 +43,21 @@ class TestSigningKey:
 
     @pytest.mark.parametrize(
         "text",
-        [CANARY + "00", CANARY[:-1], "0X" + CANARY, "x" + CANARY[1:], CANARY + "\n"],
+        [
+            CANARY + "00",
+            CANARY[:-1],
+            CANARY[:-2],
+            "0X" + CANARY,
+            "x" + CANARY[1:],
+            CANARY + "\n",
+        ],
     )
     def test_errors_do_not_repeat_it(self, text: str) -> None:
         """A typo in a key is no reason to print it."""
         with pytest.raises(InvalidInputError) as caught:
             SigningKey(text)
         report = "".join(traceback.format_exception(caught.value))
-        assert CANARY[:-1] not in report
-        assert CANARY[1:] not in report
+        assert CANARY[1:-2] not in report
         assert caught.value.__context__ is None
 
     @pytest.mark.parametrize("text", ["0" * 64, "f" * 64])

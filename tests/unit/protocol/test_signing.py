@@ -119,6 +119,16 @@ class TestRecovery:
         with pytest.raises(InvalidInputError, match="signature"):
             recover_signer(order(kind, signature=signature), *domain)
 
+    @pytest.mark.parametrize("place", [66, 97, 98, 129, 130, 315, 317])
+    def test_refuses_a_wrapper_that_describes_something_else(self, place: int) -> None:
+        """The wallet's contract hashes the wrapper: one wrong byte fails on chain."""
+        domain = domain_of(order(3), neg_risk=False)
+        signature = bytearray.fromhex(sign(order(3), KEY, *domain).signature[2:])
+        signature[place - 1] ^= 1
+        changed = order(3, signature=f"0x{signature.hex()}")
+        with pytest.raises(InvalidInputError, match="wraps another"):
+            recover_signer(changed, *domain)
+
     @pytest.mark.parametrize("bit", [0, 1, 2, 26, 29, 255])
     def test_refuses_other_recovery_bits_than_the_chain_does(self, bit: int) -> None:
         """What only we accept would fail when it settles."""
