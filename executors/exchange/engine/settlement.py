@@ -40,9 +40,8 @@ def scripted(states: Sequence[Settlement], config: ExchangeConfig) -> Steps:
     Raises:
         ValueError: the path does not end in a final state, or goes on after one.
     """
-    if not states or [state.is_final for state in states].index(True) != (
-        len(states) - 1
-    ):
+    final = [state for state in states if state.is_final]
+    if not final or final != list(states[-1:]):
         msg = "a settlement ends with its only final state"
         raise ValueError(msg)
     return [

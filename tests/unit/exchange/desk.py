@@ -14,6 +14,7 @@ from executors.exchange.engine import (
     Placed,
     Refused,
 )
+from ledger.values import text_of
 
 UNIT = 1_000_000
 YES, NO = "111", "222"
@@ -110,6 +111,10 @@ class Venue:
     def shares(self, who: str, token: str) -> Decimal:
         """Settled shares."""
         return Decimal(self.exchange.balance(f"0x{who}", token).balance) / UNIT
+
+    def holds(self, who: str, token: str) -> tuple[str, str]:
+        """Settled pUSD and shares as text."""
+        return text_of(self.cash(who)), text_of(self.shares(who, token))
 
     def user(self, who: str, event: str = "") -> list[Message]:
         """What an API key was told on the user channel."""

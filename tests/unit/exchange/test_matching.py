@@ -56,8 +56,8 @@ def test_two_buys_of_both_tokens_mint_a_pair() -> None:
     entry = trade["maker_orders"][0]
     assert (entry["asset_id"], entry["price"], entry["side"]) == (NO, "0.45", "BUY")
     venue.wait(LONG)
-    assert (venue.cash("m"), venue.shares("m", NO)) == (Decimal("995.5"), 10)
-    assert (venue.cash("t"), venue.shares("t", YES)) == (Decimal("994.5"), 10)
+    assert venue.holds("m", NO) == ("995.5", "10")
+    assert venue.holds("t", YES) == ("994.5", "10")
     assert venue.exchange.state()["collateral"] == {"0xaa": units(10)}
 
 
@@ -69,8 +69,8 @@ def test_two_sells_of_both_tokens_merge_a_pair() -> None:
     venue.place("m", "SELL", NO, "0.45", 10)
     venue.place("t", "SELL", YES, "0.5", 10)
     venue.wait(LONG)
-    assert (venue.cash("m"), venue.shares("m", NO)) == (Decimal("1004.5"), 0)
-    assert (venue.cash("t"), venue.shares("t", YES)) == (Decimal("1005.5"), 0)
+    assert venue.holds("m", NO) == ("1004.5", "0")
+    assert venue.holds("t", YES) == ("1005.5", "0")
 
 
 def test_both_tokens_show_one_book() -> None:
