@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
-import msgspec
 import structlog
 
 from executors.exchange import data_api, posting, private, public
@@ -127,6 +126,7 @@ class ExchangeApp:
         self._flow = flow(self.exchange, present())
         self._news = asyncio.Event()
         self._until_ms = 0
+        self._after_restart: Mode | None = None
         self.exchange.subscribe(self.streams.publish)
 
     async def handle(self, request: Request) -> Response | Lost:
@@ -213,6 +213,7 @@ class ExchangeApp:
             return Refusal(500, "Internal server error").response
 
     def _pass_gate(self) -> None:
+        self._end_restart()
         closed = self.exchange.gate()
         if closed is not None:
             raise refuse(closed)
@@ -236,12 +237,19 @@ class ExchangeApp:
             self.exchange.wipe_orders()
 
     def _restart(self, rule: FaultRule, now: int) -> None:
-        config = msgspec.structs.replace(
-            self.exchange.config,
-            post_only_after_restart_ms=int(rule.post_only_seconds * 1000),
+        until = now + int(rule.lasts * 1000)
+        self.exchange.set_mode(Mode("restarting", until))
+        self._after_restart = Mode(
+            "post_only", until + int(rule.post_only_seconds * 1000)
         )
-        self.exchange.configure(config)
-        self.exchange.set_mode(Mode("restarting", now + int(rule.lasts * 1000)))
+
+    def _end_restart(self) -> None:
+        """Give the post-only time after a planned restart its planned length."""
+        planned = self._after_restart
+        if planned is not None and self.exchange.mode.name != "restarting":
+            self._after_restart = None
+            if self.exchange.mode.name == "post_only":
+                self.exchange.set_mode(planned)
 
     async def _spoil(
         self, response: Response, faults: Mapping[str, FaultRule]

@@ -243,8 +243,8 @@ async def test_both_streams_tell_what_happens(exchange: Any) -> None:
         signed = await client.create_limit_order(
             token_id=token, price="0.22", size="10", side="BUY"
         )
-        placed = await client.post_order(signed)
-        event = await anext(aiter(user))
+        placed: Any = await client.post_order(signed)
+        event: Any = await anext(aiter(user))
         assert (event.type, event.payload.id) == ("order", placed.order_id)
         assert event.payload.order_event_type == "PLACEMENT"
         change = await anext(aiter(market))
