@@ -245,7 +245,7 @@ class Reader:
 
     def _are_we_taker(self, trade: Message, *, has_entries: bool) -> bool:
         told = trade.get("trader_side")
-        if told in {"TAKER", "MAKER"}:
+        if told in ("TAKER", "MAKER"):
             return bool(told == "TAKER")
         return self._is_ours(trade) and not has_entries
 
@@ -330,7 +330,7 @@ def position_of(
     if market is None or outcome is None:
         market_id = _text(row, "condition_id" if is_new else "conditionId")
         index = row.get("outcome_index" if is_new else "outcomeIndex")
-        if index not in {0, 1}:
+        if index not in (0, 1):
             msg = f"outcome_index: {_cut(index)} is not known"
             raise UnreadableError(msg)
         outcome = Outcome.NO if index else Outcome.YES
