@@ -6,6 +6,7 @@ from decimal import Decimal
 from executors.paper import PaperExecutor
 from ledger import events as ev
 from ledger.market import Market
+from ledger.position import in_micros
 from ledger.state import LedgerState
 from ledger.values import ZERO, Outcome, Side
 from ledger.venue import Holdings
@@ -44,7 +45,7 @@ def settled_holdings(state: LedgerState, now: datetime) -> Holdings:
         for trade in order.trades.values():
             if not trade.is_live or trade.is_final:
                 continue
-            notional = trade.size * trade.price
+            notional = in_micros(trade.size * trade.price)
             if order.side is Side.BUY:
                 cash += notional + trade.fee
             else:

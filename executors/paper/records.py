@@ -11,6 +11,7 @@ from executors.rules import GTD_EARLY
 from ledger.decide import LookedUp, LookupFound
 from ledger.events import ObservedOrder
 from ledger.intent import UserFill
+from ledger.position import in_micros
 from ledger.values import (
     ONE,
     ZERO,
@@ -135,8 +136,8 @@ class PaperTrade(msgspec.Struct, kw_only=True):
 
     @property
     def notional(self) -> Decimal:
-        """Shares times price in pUSD, before the fee."""
-        return self.size * self.price
+        """Shares times price in pUSD, cut to 6 places, before the fee."""
+        return in_micros(self.size * self.price)
 
     def as_fill(self) -> UserFill:
         """The trade as a witness reports it, in its present state."""
