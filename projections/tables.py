@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -20,6 +21,9 @@ Record: TypeAlias = dict[str, Any]
 """One row by column name: `str`, `int`, `bool` or `None`."""
 
 _PROGRESS: Final = "progress"
+_TOGETHER: Final = 30
+"""Rows in one statement: of the widest table, fewer than 1,000 cells, which every
+build of SQLite accepts."""
 
 
 class Progress(NamedTuple):
@@ -104,7 +108,17 @@ class Tables:
         # All rows are made before any is written: some look at the kept ones.
         rows = [(table, list(table.rows(state, touched, self))) for table in tables]
         for table, found in rows:
-            self.connection.executemany(_INSERTS[table.name], found)
+            self._insert(table, found)
+
+    def _insert(self, table: Table, rows: list[Row]) -> None:
+        # Many rows in one statement: it gives the interpreter lock away once, and
+        # a row costs a sixth less.
+        several, one = _INSERTS[table.name]
+        whole = len(rows) - len(rows) % _TOGETHER
+        groups = (rows[at : at + _TOGETHER] for at in range(0, whole, _TOGETHER))
+        cells = (tuple(chain.from_iterable(group)) for group in groups)
+        self.connection.executemany(several, cells)
+        self.connection.executemany(one, rows[whole:])
 
     def row(self, table: str, key: Row) -> Row | None:
         """One row by its key, as it is stored."""
@@ -232,9 +246,10 @@ def _stored(kind: type[str] | type[int] | type[bool]) -> type[str] | type[int]:
     return str if kind is str else int
 
 
-def _insert(table: Table) -> str:
+def _insert(table: Table, rows: int) -> str:
     marks = ("nullif(?, '')" if name in table.absent else "?" for name in table.columns)
-    return f"INSERT OR REPLACE INTO {table.name} VALUES ({', '.join(marks)})"  # noqa: S608 -- names from the catalogue
+    row = f"({', '.join(marks)})"
+    return f"INSERT OR REPLACE INTO {table.name} VALUES {', '.join([row] * rows)}"  # noqa: S608 -- names from the catalogue
 
 
 def _select_row(table: Table) -> str:
@@ -242,7 +257,9 @@ def _select_row(table: Table) -> str:
     return f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {match}"  # noqa: S608 -- names from the catalogue
 
 
-_INSERTS: Final = {table.name: _insert(table) for table in TABLES}
+_INSERTS: Final = {
+    table.name: (_insert(table, _TOGETHER), _insert(table, 1)) for table in TABLES
+}
 
 
 def _conditions(
