@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -25,9 +26,11 @@ from ledger import events as ev
 from ledger.clock import Clock
 from ledger.errors import CommandRefusedError, OutcomeUnknownError
 from ledger.manager import Journal, OrderManager, Reconciler, ReconciliationResult
+from ledger.position import in_micros
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
 from ledger.store import LedgerStore, StoreOptions, disk_free_mb
+from ledger.values import ZERO
 from ledger.venue import ExecutorInterface
 from service.following import follow
 from service.logs import configure_once
@@ -52,6 +55,7 @@ __all__ = [
     "OPENING_CASH",
     "PAPER_ACCOUNT",
     "PAPER_DEPOSIT",
+    "WALLET",
     "ExecutorOf",
     "OpenLedger",
     "SystemClock",
@@ -66,6 +70,12 @@ __all__ = [
 
 PAPER_DEPOSIT: Final = "paper deposit"
 OPENING_CASH: Final = "opening balance"
+OPENING_PRICE: Final = Decimal("0.5")
+"""pUSD per share that was there before us: what each half of a pair costs."""
+
+WALLET: Final = "wallet"
+"""Holds what no strategy of this ledger bought."""
+
 PATIENCE_SEC: Final = 0.5
 """What the venue lists may be on its way to us by another road."""
 
@@ -384,18 +394,29 @@ async def _begin_live(opened: OpenLedger) -> None:
     opened.is_compared = False
     state = opened.journal.state
     if ev.account_stream(state.account) not in state.versions:
-        await _take_over_cash(opened)
+        await _take_over(opened)
     await opened.manager.recover()
     await opened.compare()
 
 
-async def _take_over_cash(opened: OpenLedger) -> None:
-    """Begin with the cash that the venue says is there; once in a ledger's life."""
-    cash = (await opened.executor.get_positions()).cash
-    if cash is None:
-        msg = "the venue did not say how much pUSD the wallet has"
+async def _take_over(opened: OpenLedger) -> None:
+    """Begin with what the venue says the wallet has; once in a ledger's life."""
+    found = await opened.executor.get_positions()
+    if found.cash is None or not found.complete:
+        msg = "the venue did not say what the wallet has"
         raise OutcomeUnknownError(msg)
-    event = ev.CashMoved(
-        at=opened.clock.now(), source="lookup", amount=cash, reason=OPENING_CASH
-    )
-    await opened.manager.account.record(event, key=OPENING_CASH)
+    about: dict[str, Any] = {"at": opened.clock.now(), "source": "lookup"}
+    held = [
+        ev.PositionTransferred(
+            strategy=WALLET,
+            market_id=row.market_id,
+            outcome=row.outcome,
+            size=row.size,
+            cost=in_micros(row.size * OPENING_PRICE),
+            **about,
+        )
+        for row in found.positions
+        if row.size > ZERO
+    ]
+    cash = ev.CashMoved(amount=found.cash, reason=OPENING_CASH, **about)
+    await opened.manager.account.record(cash, *held, key=OPENING_CASH)

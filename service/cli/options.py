@@ -44,6 +44,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Override one setting."),
 ]
+Practice = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="READY_FILE",
+        envvar="ORDER_LEDGER_EXCHANGE",
+        help="Trade at the local exchange that wrote this file.",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Log more; show tracebacks.")]
 NoColor = Annotated[bool, typer.Option("--no-color", help="Plain text everywhere.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
@@ -102,7 +110,11 @@ class Base:
         """
         from config import load_settings
 
-        settings = load_settings(self.config or (), overrides=self.overrides or ())
+        settings = load_settings(
+            self.config or (),
+            overrides=self.overrides or (),
+            exchange=getattr(self, "exchange", None),
+        )
         self.set_up_logs(settings)
         return settings
 
@@ -136,6 +148,7 @@ class Common(Base):
     """What a command was given that works on a ledger."""
 
     data: Data = Path("data")
+    exchange: Practice = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

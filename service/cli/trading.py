@@ -14,11 +14,14 @@ from service.cli.options import Common, Showing, command, not_empty
 if TYPE_CHECKING:
     from ledger.intent import OrderIntent
     from ledger.manager import OrderResult
+    from ledger.order import Order
     from service.bootstrap import OpenLedger
 
 _T = TypeVar("_T")
 
 _MAX_BYTES: Final = 1_000_000
+_HEAR_OUT_SEC: Final = 3.0
+_HEAR_OUT_STEP_SEC: Final = 0.2
 _NEEDED: Final = (
     "strategy",
     "idempotency_key",
@@ -91,7 +94,7 @@ def place(
         typer.Option(min=0, metavar="SECONDS", help="Go on until it has settled."),
     ] = 0,
 ) -> None:
-    """Place one order on paper.
+    """Place one order: on paper, or for real where the settings say so.
 
     With `market_data.source: live` and no --book, the market's terms and books
     are asked of the venue once.
@@ -144,6 +147,8 @@ def place(
         result = await opened.manager.place(intent)
         order_id = result.order.order_id if result.order else ""
         await opened.settle(wait, order_id=order_id)
+        if order_id and not opened.is_paper:
+            await _hear_out(opened, [order_id])
         return result
 
     def answer(opened: "OpenLedger", result: "OrderResult") -> None:
@@ -171,6 +176,7 @@ def cancel(
     async def act(opened: "OpenLedger") -> "OrderResult":
         result = await opened.manager.cancel(order_id, actor="operator")
         await opened.deliver()
+        await _hear_out(opened, [order_id])
         return result
 
     def answer(opened: "OpenLedger", result: "OrderResult") -> None:
@@ -191,21 +197,28 @@ def cancel_all(
     strategy: Annotated[
         str | None, typer.Option(metavar="NAME", help="Only of this strategy.")
     ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; needed in scripts.")
+    ] = False,
 ) -> None:
     """Cancel every open order.
+
+    Where the orders are real, it asks first.
 
     \b
     Examples:
       order-ledger cancel-all
-      order-ledger cancel-all --strategy pair_arb --market 0xabc
+      order-ledger cancel-all --yes --strategy pair_arb --market 0xabc
     """
 
     not_empty("market_id", market)
     not_empty("strategy", strategy)
+    _confirm(common, yes)
 
     async def act(opened: "OpenLedger") -> "list[OrderResult]":
         results = await opened.manager.cancel_all(market, strategy, actor="operator")
         await opened.deliver()
+        await _hear_out(opened, [r.order.order_id for r in results if r.order])
         return results
 
     def answer(opened: "OpenLedger", results: "list[OrderResult]") -> None:
@@ -243,6 +256,7 @@ def _with_ledger(
 
     async def run() -> None:
         opened = await open_ledger(settings, common.data)
+        opened.follow()
         try:
             done = await act(opened)
             answer(opened, done)
@@ -250,6 +264,50 @@ def _with_ledger(
             await opened.close()
 
     asyncio.run(run())
+
+
+def _confirm(common: Common, yes: bool) -> None:
+    """Ask before real orders are cancelled.
+
+    Raises:
+        Failure: there is nobody to ask, or the answer is no.
+    """
+    if yes or common.settings().execution.paper_trading:
+        return
+    from service.cli.failures import Exit, Failure
+
+    if not sys.stdin.isatty():
+        raise Failure(
+            Exit.USAGE,
+            "not_confirmed",
+            "these orders are real, and there is nobody to ask",
+            hint="add --yes",
+        )
+    if not typer.confirm("Cancel real orders?", err=True):
+        raise Failure(Exit.FAILED, "not_confirmed", "nothing was cancelled")
+
+
+async def _hear_out(opened: "OpenLedger", order_ids: list[str]) -> None:
+    """Give a real venue a moment to say what became of orders."""
+    if opened.is_paper:
+        return
+    from ledger.errors import UnknownOrderError
+
+    until = opened.clock.monotonic() + _HEAR_OUT_SEC
+    while opened.clock.monotonic() < until:
+        try:
+            orders = [opened.journal.order(order_id) for order_id in order_ids]
+        except UnknownOrderError:
+            return
+        if all(order.is_closed or _is_said(order) for order in orders):
+            return
+        await opened.settle(_HEAR_OUT_STEP_SEC)
+
+
+def _is_said(order: "Order") -> bool:
+    """Whether nothing is expected of an order in the next seconds."""
+    is_moving = order.is_delayed or order.is_cancel_requested
+    return order.is_answered and not is_moving and order.phase == "WORKING"
 
 
 def _intent(given: dict[str, str], post_only: bool) -> "OrderIntent":

@@ -18,7 +18,7 @@ from ledger.decide import (
     PostOutcome,
 )
 from ledger.errors import OutcomeUnknownError
-from ledger.events import ObservedOrder
+from ledger.events import ObservedOrder, ObservedPosition
 from ledger.intent import UserFill
 from ledger.manager import Journal
 from ledger.venue import (
@@ -44,6 +44,7 @@ class RealVenue(NullExecutor):
         self.clock = clock
         self.steps: list[str] = []
         self.cash: Decimal | None = Decimal("250.5")
+        self.positions: tuple[ObservedPosition, ...] = ()
         self.start_error: Exception | None = None
         self.is_silent = False
         self.is_losing_answers = False
@@ -106,7 +107,9 @@ class RealVenue(NullExecutor):
 
     async def get_positions(self) -> Holdings:
         self._ask("positions")
-        return Holdings(as_of=self.clock.now(), positions=(), cash=self.cash)
+        return Holdings(
+            as_of=self.clock.now(), positions=self.positions, cash=self.cash
+        )
 
     async def facts(self) -> AsyncIterator[VenueFact]:
         while (fact := await self.said.get()) is not None:

@@ -13,7 +13,7 @@ from ledger.errors import (
     VenueRejectedError,
 )
 from ledger.intent import OrderIntent
-from ledger.values import OrderStatus
+from ledger.values import OrderStatus, Outcome
 from service.bootstrap import OpenLedger, open_ledger
 from service.live_executor import live_settings as executor_settings
 from service.live_executor import refuse_unusable
@@ -85,12 +85,31 @@ async def test_the_first_start_takes_the_wallets_cash_over_once(
     assert (cash, account) == (Decimal("250.5"), FUNDER)
 
 
+async def test_the_first_start_takes_the_wallets_shares_over(
+    tmp_path: Path, venue: RealVenue
+) -> None:
+    """They are nobody's of our strategies, and no difference from the venue."""
+    venue.positions = (
+        ev.ObservedPosition(market_id="0xm", outcome=Outcome.YES, size=Decimal(12)),
+    )
+    ledger = await start(tmp_path, venue)
+    [key] = ledger.journal.state.holdings
+    line = ledger.journal.state.holdings[key]
+    assert key == ("wallet", "0xm", "YES")
+    assert (line.position.shares, line.position.avg_price) == (
+        Decimal(12),
+        Decimal("0.5"),
+    )
+    assert not ledger.journal.state.drifts
+    await ledger.close()
+
+
 async def test_an_unknown_balance_stops_the_first_start(
     tmp_path: Path, venue: RealVenue
 ) -> None:
     """A guess would be the basis of every later limit."""
     venue.cash = None
-    with pytest.raises(OutcomeUnknownError, match="how much pUSD"):
+    with pytest.raises(OutcomeUnknownError, match="what the wallet has"):
         await start(tmp_path, venue)
     venue.cash = Decimal(1)
     await (await start(tmp_path, venue)).close()
