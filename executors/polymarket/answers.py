@@ -31,6 +31,7 @@ RATE_LIMITED: Final = "rate_limited"
 CANCEL_ONLY: Final = "cancel_only"
 DISABLED: Final = "disabled"
 POST_ONLY_MODE: Final = "post_only_mode"
+INSUFFICIENT_BALANCE: Final = "insufficient_balance"
 
 _OK: Final = 200
 _UNAUTHORIZED: Final = 401
@@ -79,7 +80,7 @@ _BY_TEXT: Final = (
     ("post-only mode", _NOT_PROCESSED, POST_ONLY_MODE),
     ("couldn't be fully filled", _KILLED, "fok_killed"),
     ("no orders found to match with fak", _KILLED, "fak_killed"),
-    ("not enough balance", _NO, "insufficient_balance"),
+    ("not enough balance", _NO, INSUFFICIENT_BALANCE),
     ("breaks minimum tick size", _NO, "tick_size"),
     ("lower than the minimum", _NO, "min_size"),
     ("min size: $1", _NO, "min_notional"),

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 from executors.polymarket.account import Account, Markets
-from executors.polymarket.answers import classify_cancel
+from executors.polymarket.answers import INSUFFICIENT_BALANCE, classify_cancel
 from executors.polymarket.checking import Standing, check_clock, check_wallet
 from executors.polymarket.feed import Feed
 from executors.polymarket.frames import FrameLog
@@ -26,12 +26,12 @@ from executors.polymarket.preparing import SALT_BITS, signed_order, terms_of
 from executors.polymarket.rest import Rest
 from executors.polymarket.settings import LiveSettings
 from executors.polymarket.stream import Connect, UserStream, websocket_connect
-from executors.protocol import insert_owner
+from executors.protocol import PostBody, insert_owner
 from ledger.clock import Clock
 from ledger.decide import CancelAnswered, CancelOutcome, LookedUp, PostAnswered
 from ledger.errors import VenueRejectedError
 from ledger.market import Market
-from ledger.values import Outcome
+from ledger.values import Outcome, Side
 from ledger.venue import (
     ExecutorInterface,
     Holdings,
@@ -114,6 +114,7 @@ class RealExecutor(ExecutorInterface):
             self._signers = ThreadPoolExecutor(_SIGNERS, thread_name_prefix="signer")
         self._sizes: OrderedDict[str, Decimal] = OrderedDict()
         self._stream: UserStream | None = None
+        self._asides: set[asyncio.Task[bool]] = set()
         for market in markets:
             self.learn(market)
 
@@ -209,9 +210,12 @@ class RealExecutor(ExecutorInterface):
         self._remember(prepared)
         api_key = self._account.standing.credentials.api_key
         body = insert_owner(prepared.signed_order, api_key)
-        return await self._outbox.post(
+        answer = await self._outbox.post(
             prepared.venue_order_id, body, is_post_only=_POST_ONLY in body
         )
+        if answer.code == INSUFFICIENT_BALANCE:
+            self._refresh_balance(prepared)
+        return answer
 
     async def cancel(self, venue_order_id: str) -> CancelAnswered:
         """Ask the venue to cancel one order; waits its turn, but not for long."""
@@ -260,11 +264,23 @@ class RealExecutor(ExecutorInterface):
 
     async def close(self) -> None:
         """End the tasks, the connections and `facts`."""
+        for task in self._asides:
+            task.cancel()
+        await asyncio.gather(*self._asides, return_exceptions=True)
         await self._outbox.close()
         await self._feed.close()
         await self._rest.close()
         if self._signers is not None:
             self._signers.shutdown(wait=False)
+
+    def _refresh_balance(self, prepared: PreparedOrder) -> None:
+        """Right after a fill the venue's cache often lags behind the chain."""
+        order = PostBody.parse(prepared.signed_order).order
+        token_id = order.token_id if order.side == Side.SELL else ""
+        kind = self._settings.wallet_kind.value
+        task = asyncio.create_task(self._rest.refresh_balance(token_id, kind))
+        self._asides.add(task)
+        task.add_done_callback(self._asides.discard)
 
     def _remember(self, prepared: PreparedOrder) -> None:
         self._sizes[prepared.venue_order_id.lower()] = prepared.size

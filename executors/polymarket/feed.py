@@ -40,7 +40,7 @@ class Feed:
 
     def start(self) -> None:
         """Sweep whenever asked, and on a timer."""
-        self.swept_to = self.swept_to or self._clock.now()
+        self.swept_to = self._frames.cursor() or self._clock.now()
         self.on_gap("the stream starts")
         self.run(self._sweep_when_asked())
         self.run(self._ask_for_sweeps())
@@ -80,7 +80,12 @@ class Feed:
     def on_frame(self, text: str) -> None:
         """Store one frame, then read it."""
         self._frames.frame(text)
-        parsed = self._account.reader.frame(text)
+        try:
+            parsed = self._account.reader.frame(text)
+        except Exception as error:  # a message of tomorrow must not end the stream
+            log.exception("user_frame.reader_failed")
+            self._frames.quarantine(type(error).__name__, text)
+            return
         for fact in parsed.facts:
             self._facts.put_nowait(fact)
         for bad in parsed.quarantined:
@@ -122,6 +127,7 @@ class Feed:
             self._swept(VenueFact(venue_order_id=order.venue_order_id, fact=live))
         if trades.complete:
             self.swept_to = begun
+            self._frames.keep_cursor(begun)
         return trades.complete and orders.complete
 
     def _swept(self, fact: VenueFact) -> None:

@@ -1,16 +1,18 @@
 """Raw frames of the user stream on disk, before anybody interprets them."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import structlog
 
-from executors.market_data.times import unix_ms
+from executors.market_data.times import moment_of, unix_ms
 from ledger.clock import Clock
 
 FRAMES: Final = "user_frames.jsonl"
 QUARANTINE: Final = "quarantine.jsonl"
+CURSOR: Final = "user_sweep.json"
 OUR_KEY: Final = "our-api-key"
 """Stands where the API key was."""
 
@@ -32,6 +34,12 @@ class StoredFrame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     text: str = ""
     gap: str = ""
     reason: str = ""
+
+
+class _Cursor(msgspec.Struct, frozen=True):
+    """Up to where trades were swept, in Unix milliseconds."""
+
+    swept_to_ms: int
 
 
 class FrameLog:
@@ -81,6 +89,33 @@ class FrameLog:
             reason=reason,
         )
         self._write(QUARANTINE, line)
+
+    def cursor(self) -> datetime | None:
+        """Up to where trades were swept before the restart, if that is known."""
+        if self._folder is None:
+            return None
+        try:
+            data = (self._folder / CURSOR).read_bytes()
+            return moment_of(msgspec.json.decode(data, type=_Cursor).swept_to_ms)
+        except (OSError, msgspec.DecodeError, OverflowError):
+            return None
+
+    def keep_cursor(self, moment: datetime) -> None:
+        """Remember up to where trades were swept.
+
+        What was found may not be in the ledger yet when the process dies: a
+        sweep overlaps the one before, and open orders are looked up anyway.
+        """
+        if self._folder is None:
+            return
+        path = self._folder / CURSOR
+        new = path.with_suffix(".new")
+        try:
+            cursor = _Cursor(swept_to_ms=unix_ms(moment))
+            new.write_bytes(msgspec.json.encode(cursor))
+            new.replace(path)
+        except OSError as error:
+            log.error("user_sweep.not_stored", reason=str(error))  # noqa: TRY400 -- no trace needed
 
     def _store(self, *, text: str = "", gap: str = "") -> StoredFrame:
         self.sequence += 1

@@ -166,6 +166,21 @@ class Rest:
             msg = f"GET {path}: no balance"
             raise OutcomeUnknownError(msg) from error
 
+    async def refresh_balance(self, token_id: str, signature_type: int) -> bool:
+        """Have the venue read a balance from the chain again; whether it will.
+
+        `token_id` is empty for the collateral.
+        """
+        params = {
+            "asset_type": "CONDITIONAL" if token_id else "COLLATERAL",
+            "signature_type": str(signature_type),
+        }
+        if token_id:
+            params["token_id"] = token_id
+        path = "/balance-allowance/update"
+        answer = await self.private("GET", path, params=params)
+        return isinstance(answer, Answer) and answer.status == _OK
+
     async def positions(self, user: str) -> list[Row]:
         """Settled holdings of an address by the Data API, all pages.
 
@@ -195,8 +210,8 @@ class Rest:
             VenueRejectedError: something else than the venue answers there.
             OutcomeUnknownError: nobody answers.
         """
-        answer = await self.send("GET", f"{self._base_url}/time")
-        body = _json(answer, "/time")
+        url = f"{self._base_url}/time"
+        body = _json(await self.send("GET", url), url)
         try:
             return int(decimal_from(body))
         except ValueError:

@@ -417,6 +417,36 @@ async def test_closing_answers_who_still_waits() -> None:
     assert (await waiting).outcome is PostOutcome.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("side", "query"),
+    [
+        (Side.BUY, {"asset_type": "COLLATERAL", "signature_type": "0"}),
+        (
+            Side.SELL,
+            {
+                "asset_type": "CONDITIONAL",
+                "signature_type": "0",
+                "token_id": MARKET.yes_token,
+            },
+        ),
+    ],
+)
+async def test_a_refusal_for_want_of_funds_has_the_venue_look_again(
+    side: Side, query: dict[str, str]
+) -> None:
+    """Its cache lags behind the chain, most of all after a fill."""
+    refused = Reply(400, {"error": "not enough balance / allowance"})
+    built = build(
+        {"POST /order": refused, "GET /balance-allowance/update": Reply(200, "{}")}
+    )
+    answer = await built.executor.submit(await prepared_by(built, side=side))
+    assert answer.outcome is PostOutcome.REFUSED
+    await asyncio.sleep(0.01)
+    (asked,) = built.transport.sent("GET", "/balance-allowance/update")
+    assert asked.query == query
+    await built.executor.close()
+
+
 # Cancels and reads
 
 
@@ -614,6 +644,34 @@ async def test_frames_are_stored_before_they_are_read(tmp_path: Path) -> None:
     assert "not JSON" in (tmp_path / "quarantine.jsonl").read_text()
     health = built.executor.health()
     assert (health["quarantined"], health["last_quarantine_reason"]) == (1, "not JSON")
+
+
+async def test_a_reader_that_fails_puts_the_frame_aside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message of tomorrow must not end the stream."""
+    built = build()
+    await built.executor.check()
+
+    def broken(_text: str) -> None:
+        raise KeyError("novel")
+
+    monkeypatch.setattr(built.executor._account.reader, "frame", broken)
+    built.executor._feed.on_frame("{}")
+    assert built.executor.health()["last_quarantine_reason"] == "KeyError"
+
+
+async def test_a_start_goes_on_where_the_last_sweep_ended(tmp_path: Path) -> None:
+    """What was traded while we were away is asked for."""
+    first = build(data=tmp_path)
+    await first.executor.check()
+    assert await first.executor._feed.sweep()
+    await first.executor.close()
+    again = build(data=tmp_path)
+    again.clock.seconds = 5
+    await again.executor.start()
+    assert again.executor.health()["swept_to"] == START
+    await again.executor.close()
 
 
 # The dead-man switch

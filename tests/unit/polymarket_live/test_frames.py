@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from executors.polymarket.frames import (
+    CURSOR,
     FRAMES,
     OUR_KEY,
     QUARANTINE,
     FrameLog,
     read_frames,
 )
-from tests.unit.polymarket_live.scripted import TurnedClock
+from tests.unit.polymarket_live.scripted import START, TurnedClock
 
 
 def test_frames_and_gaps_are_stored_in_order_with_their_time(tmp_path: Path) -> None:
@@ -75,3 +76,13 @@ def test_without_a_folder_frames_are_only_counted() -> None:
     frames = FrameLog(None, TurnedClock())
     frames.frame("a")
     assert frames.sequence == 1
+
+
+def test_the_sweeps_cursor_survives_a_restart(tmp_path: Path) -> None:
+    """What happened while we were away is asked for."""
+    frames = FrameLog(tmp_path, TurnedClock())
+    assert frames.cursor() is None
+    frames.keep_cursor(START)
+    assert FrameLog(tmp_path, TurnedClock()).cursor() == START
+    (tmp_path / CURSOR).write_text("torn")
+    assert FrameLog(tmp_path, TurnedClock()).cursor() is None
