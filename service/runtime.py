@@ -9,8 +9,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 import structlog
 
@@ -24,6 +24,9 @@ from service.following import follow
 from service.places import account_of, read_models_path
 
 _log = structlog.get_logger("service.runtime")
+
+_ASK_AGAIN_SEC: Final = 5.0
+_OVERDUE: Final = timedelta(seconds=30)
 
 OnEvents = Callable[[range, Sequence[str]], None]
 """Told the positions that became durable, and the topic at each of them."""
@@ -215,6 +218,8 @@ class Runtime:
             "epoch": opened.store.epoch,
             "orders": {"open": len(state.orders), "outcome_unknown": unknown},
             "drifts": len(state.drifts),
+            "overdue_checks": opened.manager.overdue_checks(_OVERDUE),
+            "venue": self._venue_health(),
             "reconciled": dict(self._reconciled),
             "read_models": {
                 "position": self._modelled,
@@ -230,6 +235,16 @@ class Runtime:
                 }
                 for name, task in self._health.items()
             },
+        }
+
+    def _venue_health(self) -> dict[str, Any]:
+        """What the executor says of itself; a simulated venue has nothing to say."""
+        ask = getattr(self.opened.executor, "health", None)
+        if ask is None:
+            return {}
+        return {
+            name: _text(value) if isinstance(value, datetime) else value
+            for name, value in ask().items()
         }
 
     def _status(self) -> str:
@@ -311,7 +326,10 @@ class Runtime:
                 "found": len(result.mismatches),
             }
             self._did("reconcile")
-            await self.opened.clock.sleep(self._intervals.reconcile)
+            pause = self._intervals.reconcile
+            if not self.opened.is_compared:
+                pause = min(pause, _ASK_AGAIN_SEC)  # nobody may trade meanwhile
+            await self.opened.clock.sleep(pause)
 
     async def _keep_models(self) -> None:
         while True:
