@@ -78,7 +78,7 @@ class OfficialClient:
         self._kind = kind
         self._clock = clock
         self._funder = funder
-        self._rest_url = rest_url.rstrip("/")
+        self._rest_url = rest_url
         self._credentials = credentials
 
     def wallet(self) -> WalletInfo:

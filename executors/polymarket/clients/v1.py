@@ -70,7 +70,7 @@ class ClientV1:
         self._key = key
         self._kind = kind
         self._funder = funder
-        self._rest_url = rest_url.rstrip("/")
+        self._rest_url = rest_url
         self._credentials = credentials
 
     def wallet(self) -> WalletInfo:

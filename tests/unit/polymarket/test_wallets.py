@@ -20,8 +20,10 @@ def refusal(client: object) -> VenueRejectedError:
 
 class TestOfficialClient:
     @pytest.mark.parametrize("kind", WalletKind)
-    def test_names_maker_and_signer(self, kind: WalletKind) -> None:
-        """Each kind has its own place for the money and for the signature."""
+    def test_failure_mode_20_orders_name_the_signer_that_the_venue_expects(
+        self, kind: WalletKind
+    ) -> None:
+        """It refuses "the order signer address has to be the address of the API KEY"."""
         wallet = official(kind).wallet()
         assert wallet.kind is kind
         assert wallet.address == wallet_address(kind)
@@ -34,7 +36,7 @@ class TestOfficialClient:
         assert official(EOA, funder="").wallet().address == KEY.address
 
     @pytest.mark.parametrize("kind", [PROXY, SAFE, DEPOSIT])
-    def test_failure_mode_20_any_other_kind_without_its_address_is_refused(
+    def test_any_other_kind_without_its_address_is_refused(
         self, kind: WalletKind
     ) -> None:
         """Clients fill in the key's own address, which holds no money."""
@@ -86,7 +88,13 @@ class TestClientV1:
 
     @pytest.mark.parametrize(
         ("kind", "funder"),
-        [(SAFE, ""), (PROXY, ""), (SAFE, KEY.address), (EOA, STRANGER), (DEPOSIT, "")],
+        [
+            (SAFE, ""),
+            (PROXY, ""),
+            (SAFE, KEY.address),
+            (EOA, STRANGER),
+            (DEPOSIT, STRANGER),
+        ],
     )
     def test_wrong_kinds_are_refused(self, kind: WalletKind, funder: str) -> None:
         """This client checks nothing itself: type 2 without funder signs for nobody."""

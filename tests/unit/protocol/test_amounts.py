@@ -46,6 +46,14 @@ class TestLimitOrders:
         )
         assert signed(amounts) == (vector["makerAmount"], vector["takerAmount"])
 
+    @pytest.mark.parametrize("side", Side)
+    def test_failure_mode_14_the_size_that_is_signed_is_told(self, side: Side) -> None:
+        """Clients round down silently, and the fill looks short."""
+        amounts = order_amounts(
+            side=side, price=D("0.57"), size=D("10.239"), tick=D("0.01")
+        )
+        assert amounts.size == D("10.23")
+
     @given(priced(), hundredths, st.sampled_from(Side))
     def test_imply_the_limit_itself(
         self, grid: tuple[Decimal, Decimal], size: Decimal, side: Side
@@ -113,6 +121,15 @@ class TestMarketOrders:
         assert amounts.maker_amount == money * 10**6
         assert amounts.maker_amount >= price * amounts.taker_amount
         assert amounts.maker_amount < (price + FINEST) * amounts.taker_amount
+
+    @pytest.mark.parametrize(
+        ("price", "tick"), [("0.455", "0.01"), ("1", "0.01"), ("0.5", "0.02")]
+    )
+    def test_refuse_a_price_off_the_grid(self, price: str, tick: str) -> None:
+        """As limit orders do."""
+        with pytest.raises(VenueRejectedError) as caught:
+            market_amounts(side=Side.BUY, price=D(price), amount=D(9), tick=D(tick))
+        assert caught.value.code == "tick_size"
 
     def test_refuse_money_too_small_to_keep_the_limit(self) -> None:
         """A cent at 0.9 buys 0.011 shares, which implies 0.909: an ask in between."""

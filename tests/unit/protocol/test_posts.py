@@ -11,6 +11,7 @@ from tests.unit.protocol.kit import order, order_v1, vectors
 
 BODY = vectors("post_order_request.json")
 TEXT = json.dumps(BODY, separators=(",", ":"))
+DEEP = b'{"unknown":' + b"[" * 100_000
 SIGNED = order(signature="0x" + "ab" * 65)
 
 
@@ -101,7 +102,8 @@ class TestReading:
             PostBody.parse(changed(field, value))
 
     @pytest.mark.parametrize(
-        "body", [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"order":1}']
+        "body",
+        [b"", b"{}", b"[]", b"null", b"\xff", b"[" * 100_000, DEEP, b'{"order":1}'],
     )
     def test_refuses_what_is_no_body(self, body: bytes) -> None:
         """A refusal, not a crash."""

@@ -99,7 +99,7 @@ class TestCursors:
         """A page continues where the last one ended."""
         assert offset_of(cursor_at(300)) == 300
 
-    @pytest.mark.parametrize("cursor", ["x", "YWJj", "????", "é"])
+    @pytest.mark.parametrize("cursor", ["x", "YWJj", "????", "é", "!MA==", "MA=="[:3]])
     def test_refuses_what_is_none(self, cursor: str) -> None:
         """A refusal, not a crash."""
         with pytest.raises(InvalidInputError, match="cursor"):
