@@ -19,7 +19,8 @@ def signing_key(polymarket: Polymarket) -> SecretStr | None:
         64 hexadecimal digits, perhaps after `0x`; None when no key is configured.
 
     Raises:
-        KeystoreError: The file cannot be read or the password does not open it.
+        KeystoreError: The file cannot be read, is open to other users, or the
+            password does not open it.
 
     Source:
         Web3 Secret Storage, as `eth_keyfile` 0.8 reads it.
@@ -32,6 +33,7 @@ def signing_key(polymarket: Polymarket) -> SecretStr | None:
         problem = f"needs a password; set {name} or {name}_FILE"
         raise _failure(problem)
     password = polymarket.keystore_password.get_secret_value()
+    _refuse_shared(path)
     # Raised outside the handlers: a chained error could carry what was decrypted.
     try:
         return SecretStr(_decrypted(path, password))
@@ -42,6 +44,16 @@ def signing_key(polymarket: Polymarket) -> SecretStr | None:
     except (ValueError, TypeError, KeyError, NotImplementedError):
         problem = f"{path} is no keystore that this password opens"
     raise _failure(problem)
+
+
+def _refuse_shared(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # reading it says what is wrong
+    if mode & 0o077:
+        problem = f"{path} is open to other users; run chmod 600 on it"
+        raise _failure(problem)
 
 
 def _decrypted(path: Path, password: str) -> str:

@@ -181,6 +181,7 @@ class TestKeystore:
             bytes.fromhex(KEY[2:]), b"pass", kdf="pbkdf2", iterations=1
         )
         path.write_text(json.dumps(stored))
+        path.chmod(0o600)
         return path
 
     def test_password_opens_it(self, keystore: Path) -> None:
@@ -208,6 +209,12 @@ class TestKeystore:
         """A mistyped path is said to be one."""
         keystore.unlink()
         with pytest.raises(KeystoreError, match="No such file or directory"):
+            _opened(keystore, "pass")
+
+    def test_a_file_that_others_may_read_is_refused(self, keystore: Path) -> None:
+        """Whoever copies it has all the time in the world to guess the password."""
+        keystore.chmod(0o640)
+        with pytest.raises(KeystoreError, match="chmod 600"):
             _opened(keystore, "pass")
 
     def test_missing_password_is_asked_for(self, keystore: Path) -> None:
