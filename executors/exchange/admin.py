@@ -56,6 +56,7 @@ class _Mode(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Ban(msgspec.Struct, forbid_unknown_fields=True):
     address: str
+    closed_only: bool = False
 
 
 class _Disconnect(msgspec.Struct, forbid_unknown_fields=True):
@@ -192,9 +193,12 @@ class Admin:
         return {"address": wanted.address}
 
     def _ban(self, body: bytes) -> dict[str, Any]:
-        address = _read(body, _Ban).address
-        self._venue.banned.add(address.lower())
-        return {"banned": sorted(self._venue.banned)}
+        """Refuse every order of a wallet, or just what would add to its exposure."""
+        wanted = _read(body, _Ban)
+        venue = self._venue
+        among = venue.closed_only if wanted.closed_only else venue.banned
+        among.add(wanted.address.lower())
+        return {"banned": sorted(venue.banned), "closed": sorted(venue.closed_only)}
 
     def _market(self, body: bytes) -> dict[str, Any]:
         """Open a market, or change one: a finer tick, a longer delay."""

@@ -167,6 +167,7 @@ class ExchangeApp:
     async def running(self) -> AsyncIterator["ExchangeApp"]:
         """Have `run` going for a while."""
         task = asyncio.create_task(self.run())
+        task.add_done_callback(_tell_defect)
         try:
             yield self
         finally:
@@ -264,6 +265,12 @@ class ExchangeApp:
         if "unreadable" in faults:
             return Response(200, _UNREADABLE, (("content-type", "text/html"),))
         return response
+
+
+def _tell_defect(task: asyncio.Task[None]) -> None:
+    """Say at once that time has stopped; who waits for a fill would never know."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("exchange.stopped", exc_info=error)
 
 
 def _route_of(request: Request) -> tuple[str, str, _Route] | None:

@@ -130,6 +130,8 @@ def _check_wallet(
     kind, maker, signer = order.signature_type, order.maker.lower(), order.signer
     if maker in venue.banned:
         raise Refusal(400, f"'{order.maker}' address banned")
+    if maker in venue.closed_only and order.side == "BUY":
+        raise Refusal(400, f"'{order.maker}' address in closed only mode")
     if kind == _DEPOSIT_WALLET:
         if isinstance(order, WireOrderV1) or maker != signer.lower():
             raise Refusal(400, _SIGNATURE)

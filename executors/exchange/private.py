@@ -50,9 +50,10 @@ async def delete_key(venue: Venue, call: Call) -> Response:
     return answer("OK")
 
 
-async def closed_only(_venue: Venue, _call: Call) -> Response:
+async def closed_only(venue: Venue, call: Call) -> Response:
     """GET /auth/ban-status/closed-only."""
-    return answer({"closed_only": False})
+    wallets = venue.accounts.wallets_of(call.owner)
+    return answer({"closed_only": bool(wallets & venue.closed_only)})
 
 
 async def tier(venue: Venue, _call: Call) -> Response:

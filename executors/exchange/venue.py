@@ -75,6 +75,7 @@ class Venue:
         self.limits = None if config.tier is None else Limits(config.tier)
         self.hidden: dict[str, int] = {}
         self.banned: set[str] = set()
+        self.closed_only: set[str] = set()
         self.calls: dict[str, int] = {}
         self.present = present
         self.placed: dict[str, None] = {}

@@ -303,3 +303,27 @@ def test_every_public_route_answers() -> None:
         "last-trade-price": "0",
         "price": "0.4",
     }
+
+
+@pytest.mark.parametrize(
+    ("closed_only", "side", "words"),
+    [
+        (False, "SELL", "address banned"),
+        (True, "BUY", "address in closed only mode"),
+        (True, "SELL", ""),
+    ],
+)
+def test_a_banned_wallet_is_refused_what_it_may_not(
+    closed_only: bool, side: str, words: str
+) -> None:
+    """In closed-only mode a position can still be ended."""
+
+    async def play(world: World) -> Any:
+        trader = await world.trader()
+        address = trader.key.address
+        ban = {"address": address, "closed_only": closed_only}
+        await world.http.post("/admin/ban", content=json.dumps(ban))
+        answer = await trader.post(trader.order(world.token(), "0.40", side=side)[1])
+        return answer.json().get("error", "").removeprefix(f"'{address}' ")
+
+    assert in_world(play) == words
