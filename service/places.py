@@ -6,10 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from config import Settings
-from ledger.store import DEFAULT_NAME
+from ledger.events import EVENT_TYPES, AccountEvent, account_stream
+from ledger.store import DEFAULT_NAME, LedgerStore
 from projections import DEFAULT_NAME as READ_MODELS_NAME
 
 PAPER_ACCOUNT: Final = "paper"
+
+_ACCOUNT_TOPICS: Final = tuple(
+    topic for topic, kind in EVENT_TYPES.items() if issubclass(kind, AccountEvent)
+)
 
 
 def ledger_path(data: Path) -> Path:
@@ -27,6 +32,18 @@ def account_of(settings: Settings) -> str:
     if settings.execution.paper_trading:
         return PAPER_ACCOUNT
     return settings.polymarket.funder or "live"
+
+
+def account_in(store: LedgerStore, settings: Settings) -> str:
+    """The account that a log is of; that of the settings while it has none.
+
+    Whoever only reads need not be told again what the ledger trades.
+    """
+    begin = account_stream("")
+    for recorded in store.read(topics=_ACCOUNT_TOPICS, batch=1):
+        if recorded.stream.startswith(begin):
+            return recorded.stream.removeprefix(begin)
+    return account_of(settings)
 
 
 def unix_us() -> int:

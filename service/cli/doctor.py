@@ -20,7 +20,7 @@ from ledger.store import LedgerStore, disk_free_mb, sqlite_warnings
 from ledger.values import TradingMode
 from projections import ReadModels
 from service.places import (
-    account_of,
+    account_in,
     ledger_path,
     read_models_path,
     software_version,
@@ -67,6 +67,11 @@ def examine(data: Path, load: Callable[[], Settings]) -> Iterator[Check]:
         yield from _ledger(data, settings)
     else:
         yield Check("ledger", WARN, f"there is none at {ledger_path(data)} yet")
+    if not settings.execution.paper_trading:
+        from service.cli.doctor_live import examine_frames, examine_venue
+
+        yield from examine_frames(data)
+        yield from examine_venue(settings)
 
 
 def _versions() -> Iterator[Check]:
@@ -148,6 +153,10 @@ def _ledger(data: Path, settings: Settings) -> Iterator[Check]:
         try:
             yield from _log(store)
             yield _models(store, data, settings)
+            if not settings.execution.paper_trading:
+                from service.cli.doctor_live import examine_open
+
+                yield from examine_open(store, settings)
         except LedgerError as error:
             yield Check("ledger", FAIL, f"{error.code}: {error}")
 
@@ -189,7 +198,7 @@ def _models(store: LedgerStore, data: Path, settings: Settings) -> Check:
     path = read_models_path(data)
     if not path.exists():
         return Check("read models", OK, "none yet; a reading command makes them")
-    with ReadModels(path, account_of(settings)) as kept:
+    with ReadModels(path, account_in(store, settings)) as kept:
         position = kept.position
     text = f"at position {position}, {store.head - position} events behind the log"
     return Check("read models", OK if position else WARN, text)

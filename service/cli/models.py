@@ -30,7 +30,7 @@ from projections import (
 from service.cli.failures import Exit, Failure
 from service.cli.moments import position_of, since_from
 from service.cli.options import Slice
-from service.places import account_of, ledger_path, read_models_path, unix_us
+from service.places import account_in, ledger_path, read_models_path, unix_us
 
 _log = structlog.get_logger("service.cli")
 
@@ -162,9 +162,9 @@ def opened_log(common: Slice) -> Iterator[Models]:
 def opened_models(common: Slice) -> Iterator[Models]:
     """The read models, brought up to date or folded up to `--as-of`."""
     settings = common.settings()
-    account = account_of(settings)
     with ExitStack() as stack:
         store = stack.enter_context(reader(common.data))
+        account = account_in(store, settings)
         if common.as_of is None:
             kept = stack.enter_context(
                 ReadModels(read_models_path(common.data), account)

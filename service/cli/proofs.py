@@ -12,14 +12,14 @@ from service.cli.failures import Exit, Failure
 from service.cli.models import reader
 from service.cli.options import Common
 from service.cli.progress import Report, progress
-from service.places import account_of, read_models_path
+from service.places import account_in, read_models_path
 
 
 def rebuild_models(common: Common, settings: Settings) -> dict[str, Any]:
     """Build the read models anew and swap them in; what was built."""
     with (
         reader(common.data) as store,
-        _kept(common, settings) as kept,
+        _kept(common, store, settings) as kept,
         progress(common, "rebuilding") as report,
     ):
         events = kept.rebuild(store, report)
@@ -34,7 +34,7 @@ def check_models(common: Common, settings: Settings) -> dict[str, Any]:
     """
     with (
         reader(common.data) as store,
-        _kept(common, settings) as kept,
+        _kept(common, store, settings) as kept,
         progress(common, "catching up") as report,
     ):
         events = kept.catch_up(store, progress=report)
@@ -89,7 +89,7 @@ def _domain_problems(
         models = None
         try:
             if full and read_models_path(common.data).exists():
-                models = stack.enter_context(_kept(common, settings))
+                models = stack.enter_context(_kept(common, store, settings))
                 # Those of an older version, or of another ledger, are built anew.
                 models.catch_up(store)
         except IntegrityError as error:
@@ -99,15 +99,18 @@ def _domain_problems(
             models = None
         try:
             problems = check_domain(
-                store, account=account_of(settings), models=models, progress=report
+                store,
+                account=account_in(store, settings),
+                models=models,
+                progress=report,
             )
         except IntegrityError as error:
             return [str(error)]
         return list(map(str, problems))
 
 
-def _kept(common: Common, settings: Settings) -> ReadModels:
-    return ReadModels(read_models_path(common.data), account_of(settings))
+def _kept(common: Common, store: LedgerStore, settings: Settings) -> ReadModels:
+    return ReadModels(read_models_path(common.data), account_in(store, settings))
 
 
 def _told(result: str, kept: ReadModels, events: int) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def verify(
 def doctor(common: Showing) -> None:
     """Check the set-up and the ledger's health.
 
-    Versions, settings, disk, files, lock, clock, log and read models. Each line is ok, warn or fail; a fail ends with exit code 1.
+    Versions, settings, disk, files, lock, clock, log and read models; for real orders also wallet, credentials, the venue's clock, what is open and what came unreadable. Each line is ok, warn or fail; a fail ends with exit code 1.
 
     \b
     Examples:
