@@ -146,6 +146,12 @@ class Scene:
         """Put settled shares of YES into a wallet."""
         self.app.exchange.fund(account.key.address, 0, {YES: shares * UNIT})
 
+    def row(self, venue_order_id: str) -> dict[str, Any]:
+        """What the exchange itself knows of an order."""
+        row = self.app.exchange.order(venue_order_id)
+        assert row is not None
+        return row
+
     async def close(self) -> None:
         """Close every executor."""
         for account in self.accounts:

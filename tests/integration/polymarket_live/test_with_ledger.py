@@ -148,12 +148,12 @@ def test_every_intent_is_one_order_and_the_books_agree(
             theirs = {
                 name
                 for name in placed
-                if at.app.exchange.order(name)["maker_address"] == ours.key.address
+                if at.row(name)["maker_address"] == ours.key.address
             }
             assert accepted == theirs
             assert len(+at.app.plan.fired) >= 8, at.app.plan.fired
             for name in theirs:
-                row = at.app.exchange.order(name)
+                row = at.row(name)
                 assert orders[name].matched == Decimal(row["size_matched"]), name
             held = await ours.executor.get_positions()
             shares = sum((p.size for p in held.positions), Decimal(0))

@@ -339,6 +339,18 @@ async def test_a_gated_order_is_not_sent() -> None:
     await built.executor.close()
 
 
+async def test_what_waits_when_the_gate_closes_is_not_sent() -> None:
+    """The first answer tells for all that stand behind it."""
+    restarting = Reply(425, {"error": "service not ready"})
+    built = build({"POST /order": restarting}, posts_at_once=1, batch_size=1)
+    await built.executor.check()
+    orders = [await built.executor.prepare(request()) for _ in range(5)]
+    answers = await asyncio.gather(*map(built.executor.submit, orders))
+    assert {answer.code for answer in answers} == {"restarting"}
+    assert len(built.transport.sent("POST", "/order")) == 1
+    await built.executor.close()
+
+
 async def test_in_the_post_only_window_post_only_orders_go_out() -> None:
     """A maker quotes on while takers wait."""
     closed = {"error": "post-only mode: only ...", "retry_after_seconds": 79}
@@ -398,7 +410,8 @@ async def test_an_answer_after_the_callers_patience_is_still_heard() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.005):
             await built.executor.submit(prepared)
-    fact = await anext(aiter(built.executor.facts()))
+    async with asyncio.timeout(2):
+        fact = await anext(aiter(built.executor.facts()))
     assert (fact.venue_order_id, fact.source) == (prepared.venue_order_id, "post")
     assert isinstance(fact.fact, PostAnswered)
     assert fact.fact.outcome is PostOutcome.LIVE
@@ -623,6 +636,16 @@ async def test_a_sweep_tells_trades_and_open_orders_and_remembers_how_far() -> N
 async def test_a_failed_sweep_moves_no_cursor() -> None:
     """The next one begins where the last complete one did."""
     built = build({"GET /data/trades": Reply(500, "")})
+    await built.executor.check()
+    built.executor._feed.swept_to = START
+    built.clock.seconds += 50
+    assert not await built.executor._feed.sweep()
+    assert built.executor._feed.swept_to == START
+
+
+async def test_a_sweep_with_an_unreadable_trade_moves_no_cursor() -> None:
+    """The trade must be asked for again, when it can be read."""
+    built = build({"GET /data/trades": page([own_trade(size="odd")])})
     await built.executor.check()
     built.executor._feed.swept_to = START
     built.clock.seconds += 50

@@ -189,6 +189,13 @@ def test_our_entries_are_found_in_any_case_by_key_or_address(
     assert fill.size == 5
 
 
+def test_an_owner_in_another_case_is_still_us() -> None:
+    """A key is a UUID, and those are written either way."""
+    row = message("ws_user_trade_maker_cross_asset")
+    row["maker_orders"][0]["owner"] = KEY.upper()
+    assert reader(funder="0x0").fills(row)
+
+
 def test_a_trade_without_our_part_is_put_aside() -> None:
     """Booked, it would be somebody else's."""
     text = text_of_file("ws_user_trade_maker_cross_asset")
