@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from executors.exchange.engine import (
     Clock,
@@ -47,6 +47,19 @@ MARKETS = (
     ),
 )
 
+
+Wish = tuple[str, str, str, int, int, OrderType, bool]
+"""Who, token, side, price and shares in hundredths, type, and post-only."""
+
+WISHES: st.SearchStrategy[Wish] = st.tuples(
+    st.sampled_from(WHO),
+    st.sampled_from((YES, NO)),
+    st.sampled_from(("BUY", "SELL")),
+    st.sampled_from((50, 49, 51, 48, 52)),
+    st.integers(500, 4_000),
+    st.sampled_from(ORDER_TYPES),
+    st.sampled_from((False, False, False, True)),
+)
 
 Call = Callable[[Exchange], object]
 Answer = TypeVar("Answer")
@@ -83,25 +96,23 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.calls.append((self.now_ms, call))
         return call(self.exchange)
 
-    @precondition(lambda self: not self.placed)
-    @rule(market=st.sampled_from(MARKETS))
-    def choose_market(self, market: ExchangeMarket) -> None:
-        """Begin with another grid, fee or delay."""
-        self.market = market
-        self.calls, self.messages = [], []
-        self.now_ms = START_MS
-        self.exchange = self.open(market)
-
-    @rule(
-        who=st.sampled_from(WHO),
-        token=st.sampled_from((YES, NO)),
-        side=st.sampled_from(("BUY", "SELL")),
-        price=st.integers(40, 60),
-        size=st.integers(500, 4_000),
-        order_type=st.sampled_from(ORDER_TYPES),
-        post_only=st.booleans(),
+    @initialize(
+        market=st.sampled_from(MARKETS),
+        wishes=st.lists(WISHES, min_size=10, max_size=20),
     )
-    def place(
+    def choose_market(self, market: ExchangeMarket, wishes: list[Wish]) -> None:
+        """Begin with some grid, fee and delay, and a crowd of orders."""
+        self.market = market
+        self.exchange = self.open(market)
+        self.place(wishes)
+
+    @rule(wishes=st.lists(WISHES, min_size=4, max_size=16))
+    def place(self, wishes: list[Wish]) -> None:
+        """Place some orders; every answer tells the truth about its matches."""
+        for wish in wishes:
+            self.place_one(*wish)
+
+    def place_one(
         self,
         who: str,
         token: str,
@@ -111,7 +122,7 @@ class ExchangeMachine(RuleBasedStateMachine):
         order_type: OrderType,
         post_only: bool,
     ) -> None:
-        """Place an order; the answer tells the truth about its matches."""
+        """Place an order and check the answer."""
         shares = Decimal(size) / 100
         if order_type in {"FOK", "FAK"} and side == "BUY":
             shares = Decimal(size // 100)  # its pUSD must have 2 decimals
@@ -177,11 +188,12 @@ class ExchangeMachine(RuleBasedStateMachine):
         rows = self.exchange.orders(who)
         assert {row["status"] for row in rows} <= {"DELAYED"}
 
-    @rule(milliseconds=st.integers(1, 6_000))
-    def wait(self, milliseconds: int) -> None:
-        """Let trades settle, one way or the other."""
+    @rule(milliseconds=st.integers(1, 6_000), wishes=st.lists(WISHES, max_size=6))
+    def wait(self, milliseconds: int, wishes: list[Wish]) -> None:
+        """Let trades settle, one way or the other, while orders come in."""
         self.now_ms += milliseconds
         self.call(lambda exchange: exchange.advance())
+        self.place(wishes)
 
     @rule()
     def wait_for_all(self) -> None:
@@ -341,4 +353,4 @@ class ExchangeMachine(RuleBasedStateMachine):
 
 
 TestExchange = ExchangeMachine.TestCase
-TestExchange.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestExchange.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)

@@ -173,6 +173,7 @@ def test_taker_pays_the_floored_fee_on_top_of_a_buy() -> None:
     venue.wait(LONG)
     assert venue.cash("t") == Decimal(1000) - Decimal("2.5641") - Decimal("0.12025")
     assert venue.cash("m") == Decimal("1002.5641")
+    assert venue.exchange.state()["fees"] == units("0.12025")
 
 
 def test_taker_pays_the_fee_of_a_sell_out_of_its_proceeds() -> None:
