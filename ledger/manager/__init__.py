@@ -4,6 +4,7 @@ Every step that the outside world can see comes after the commit of the event
 that explains it.
 """
 
+import asyncio
 from datetime import timedelta
 from random import Random
 
@@ -105,11 +106,13 @@ class OrderManager:
     async def resolve_due(self) -> int:
         """Look up the orders whose next check has come; how many they were.
 
-        Trades that do not settle in time are raised as drifts.
+        What is not wanted any more is cancelled; trades that do not settle in time
+        are raised as drifts.
         """
         asked = await self._resolver.resolve_due(self._placement.post)
+        await asyncio.gather(*map(self._cancellation.withdraw, asked))
         await self._settlements.watch()
-        return asked
+        return len(asked)
 
     def overdue_checks(self, by: timedelta) -> int:
         """How many orders should have been asked about so long ago."""

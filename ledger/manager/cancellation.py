@@ -38,6 +38,25 @@ class Cancellation:
             running.add_done_callback(lambda _: self._cancelling.pop(order_id, None))
         return await asyncio.shield(running)
 
+    async def withdraw(self, order_id: str) -> None:
+        """Take back what is not wanted any more, or was asked to go already.
+
+        An order of unknown outcome that is too old to be posted is cancelled by
+        its id, should it arrive after all; a cancel whose answer was lost is asked
+        again.
+        """
+        order = self._desk.journal.order(order_id)
+        if order.phase is Phase.DONE or order_id in self._desk.posting:
+            return
+        if order.is_cancel_requested:
+            # While it is delayed, the venue would refuse, and forget the wish.
+            if order.is_accepted and not order.is_delayed:
+                await self.cancel(order_id)
+        elif not order.is_answered:
+            too_old = self._desk.age_ms(order) >= self._desk.config.order_timeout_ms
+            if too_old and order.venue_order_id:
+                await self.cancel(order_id, reason="order_timeout")
+
     async def _cancel(self, order_id: str, reason: str, actor: str) -> OrderResult:
         try:
             meta = self._desk.meta("command", actor=actor)

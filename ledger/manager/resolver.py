@@ -88,18 +88,18 @@ class Resolver:
         async with self._resolving:
             await self._resolve(self._resolvable(), post_again)
 
-    async def resolve_due(self, post_again: PostOrderAgain) -> int:
+    async def resolve_due(self, post_again: PostOrderAgain) -> list[str]:
         """As `resolve_open`, for the orders whose next check has come.
 
         Returns:
-            How many orders were asked about.
+            The orders that were asked about.
         """
         async with self._resolving:
             orders = self._resolvable()
             due = self._checks.due(orders, self._desk.clock.now())
             known = {order.order_id: order for order in orders}
             await self._resolve([known[order_id] for order_id in due], post_again)
-            return len(due)
+            return due
 
     def overdue(self, by: timedelta) -> int:
         """How many orders should have been asked about so long ago."""

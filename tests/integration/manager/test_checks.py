@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ledger.decide import LookedUp, LookupFound, PostAnswered, PostOutcome
+from ledger.decide import (
+    CancelAnswered,
+    CancelOutcome,
+    LookedUp,
+    LookupFound,
+    PostAnswered,
+    PostOutcome,
+)
 from ledger.errors import OutcomeUnknownError
 from ledger.events import DriftOpened
 from ledger.intent import UserFill
@@ -27,7 +34,7 @@ class AskedDesk(WitnessDesk):
     """A ledger whose venue answers every question, and notes it."""
 
     async def open(self) -> OrderManager:
-        manager = await super().open()
+        manager: OrderManager = await super().open()
         self.asked: list[tuple[float, str]] = []
         self.swept: list[datetime] = []
         self.answers: dict[str, LookedUp] = {}
@@ -41,6 +48,12 @@ class AskedDesk(WitnessDesk):
             self.swept.append(since)
             return VenueTrades(as_of=self.clock.now(), fills=self.trades)
 
+        async def cancel(venue_order_id: str) -> CancelAnswered:
+            self.venue.cancels.append(venue_order_id)
+            return self.cancelled
+
+        self.cancelled = CancelAnswered(outcome=CancelOutcome.NOT_CANCELED)
+        self.venue.cancel = cancel  # type: ignore[method-assign]
         self.venue.get_order = get_order  # type: ignore[method-assign]
         self.venue.get_trades = get_trades  # type: ignore[method-assign]
         return manager
@@ -185,7 +198,7 @@ async def test_unknown_outcomes_are_asked_about_before_resting_orders(
     unknown = await lost(desk, idempotency_key="k2")
     desk.clock.pass_by(31)
     await desk.manager.resolve_due()
-    assert [i for _, i in desk.asked] == [
+    assert [i for _, i in desk.asked][:2] == [
         unknown.venue_order_id,
         resting.venue_order_id,
     ]
@@ -245,6 +258,54 @@ async def test_a_sweep_reaches_back_to_what_is_not_answered(desk: AskedDesk) -> 
     await desk.manager.resolve_due()
     await desk.manager.resolve_open()
     assert desk.swept[-1] == made.requested_at - timedelta(seconds=60)
+
+
+# What is not wanted any more
+
+
+async def test_an_order_that_is_too_old_is_cancelled_by_its_id(
+    desk: AskedDesk,
+) -> None:
+    """Should it arrive after all, at a price of half a minute ago."""
+    made = await lost(desk)
+    desk.clock.pass_by(29)
+    await desk.manager.resolve_open()
+    assert not desk.venue.cancels
+    await desk.watch(200)
+    assert desk.venue.cancels == [made.venue_order_id]
+    assert desk.journal.order(made.order_id).status is OrderStatus.FAILED
+
+
+async def test_an_order_that_turns_up_after_its_time_is_cancelled(
+    desk: AskedDesk,
+) -> None:
+    """The wish was recorded; that the venue shows the order late changes nothing."""
+    made = await lost(desk)
+    desk.clock.pass_by(31)
+    await desk.watch(5)
+    desk.answers[made.venue_order_id] = LIVE
+    desk.cancelled = CancelAnswered(outcome=CancelOutcome.CANCELED)
+    await desk.watch(20)
+    assert desk.journal.order(made.order_id).status is OrderStatus.CANCELLED
+
+
+async def test_a_cancel_whose_answer_was_lost_is_asked_again(desk: AskedDesk) -> None:
+    """Whoever asked for it has gone on in the belief that it will go."""
+    made = await desk.place()
+    desk.cancelled = CancelAnswered(outcome=CancelOutcome.UNKNOWN)
+    assert not (await desk.manager.cancel(made.order_id)).success
+    desk.cancelled = CancelAnswered(outcome=CancelOutcome.CANCELED)
+    await desk.watch(3)
+    assert len(desk.venue.cancels) == 2
+    assert desk.journal.order(made.order_id).status is OrderStatus.CANCELLED
+
+
+async def test_a_refused_cancel_is_not_asked_again(desk: AskedDesk) -> None:
+    """The venue has answered; asking on would be a loop."""
+    made = await desk.place()
+    await desk.manager.cancel(made.order_id)
+    await desk.watch(100)
+    assert len(desk.venue.cancels) == 1
 
 
 # Settlement
