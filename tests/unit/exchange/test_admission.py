@@ -187,3 +187,23 @@ def test_a_restart_is_followed_by_two_minutes_of_post_only() -> None:
     venue.wait(120_000)
     assert venue.exchange.mode == Mode()
     assert isinstance(venue.place("t", "BUY", YES, "0.4", 10), Placed)
+
+
+def test_a_canceled_order_frees_its_money() -> None:
+    """Money that stays locked ends a bot's day early."""
+    venue = ready()
+    venue.fund("p", cash=10)
+    venue.place("p", "BUY", YES, "0.4", 20)
+    venue.exchange.cancel_all("p")
+    assert isinstance(venue.place("p", "BUY", YES, "0.4", 25), Placed)
+
+
+def test_a_buy_must_leave_enough_for_its_fee() -> None:
+    """The fee comes on top of a BUY, so all of the cash is too much."""
+    venue = ready()
+    market = msgspec.structs.replace(MARKET, fee_rate=Decimal("0.07"))
+    venue.exchange.add_market(market)
+    venue.fund("p", cash=10)
+    text = refusal(venue.place("p", "BUY", YES, "0.5", 20))
+    assert text.endswith("balance: 10000000, order amount: 10350000")
+    assert isinstance(venue.place("p", "BUY", YES, "0.5", 19), Placed)
