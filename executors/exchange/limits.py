@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from executors.exchange.wire import Refusal
+from executors.exchange.wire import Headers, Refusal
 
 _PER_TEN_SECONDS: Final[Mapping[str, int]] = {
     "POST /order": 5_000,
@@ -92,8 +92,10 @@ class Limits:
             bucket = self._routes[route] = Bucket(limit / 10, limit, now_ms)
         self._ask(bucket, 1, now_ms)
 
-    def on_orders(self, signer: str, amount: int, now_ms: int) -> None:
+    def on_orders(self, signer: str, amount: int, now_ms: int) -> Headers:
         """Count orders of a signer; a batch passes as a whole or not at all.
+
+        Returns headers that tell what is left.
 
         Raises:
             Refusal: 429.
@@ -103,10 +105,12 @@ class Limits:
         if bucket is None:
             bucket = Bucket(tier.orders_per_sec, tier.order_burst, now_ms)
             self._orders[signer] = bucket
-        self._ask(bucket, amount, now_ms)
+        return self._ask(bucket, amount, now_ms)
 
-    def on_cancels(self, signer: str, amount: int, now_ms: int) -> None:
+    def on_cancels(self, signer: str, amount: int, now_ms: int) -> Headers:
         """Count cancels of a signer.
+
+        Returns headers that tell what is left.
 
         Raises:
             Refusal: 429.
@@ -116,12 +120,13 @@ class Limits:
         if bucket is None:
             bucket = Bucket(tier.cancels_per_sec, tier.cancel_burst, now_ms)
             self._cancels[signer] = bucket
-        self._ask(bucket, amount, now_ms)
+        return self._ask(bucket, amount, now_ms)
 
-    def _ask(self, bucket: Bucket, amount: int, now_ms: int) -> None:
+    def _ask(self, bucket: Bucket, amount: int, now_ms: int) -> Headers:
         wait_ms = bucket.take(amount, now_ms)
         if wait_ms:
             raise too_many(wait_ms / 1000, now_ms, bucket.left, self.tier.name)
+        return _told(bucket.left, now_ms // 1000 + 1, self.tier.name)
 
 
 def too_many(
@@ -132,10 +137,13 @@ def too_many(
     return Refusal(
         429,
         "Too Many Requests",
-        (
-            ("Retry-After", str(wait)),
-            ("Poly-RateLimit-Remaining", str(left)),
-            ("Poly-RateLimit-Reset", str(now_ms // 1000 + wait)),
-            ("Poly-RateLimit-Tier", tier),
-        ),
+        (("Retry-After", str(wait)), *_told(left, now_ms // 1000 + wait, tier)),
+    )
+
+
+def _told(left: int, reset_sec: int, tier: str) -> Headers:
+    return (
+        ("Poly-RateLimit-Remaining", str(left)),
+        ("Poly-RateLimit-Reset", str(reset_sec)),
+        ("Poly-RateLimit-Tier", tier),
     )

@@ -7,7 +7,7 @@ import msgspec
 from executors.exchange.auth import Account
 from executors.exchange.engine import ExchangeMarket, Placed, Refused
 from executors.exchange.venue import Call, Venue, refuse
-from executors.exchange.wire import Refusal, Response, answer, parse
+from executors.exchange.wire import Headers, Refusal, Response, answer, parse
 from executors.protocol import (
     PostBody,
     WireOrder,
@@ -33,12 +33,12 @@ _DUPLICATED: Final = "is invalid. Duplicated."
 async def post_order(venue: Venue, call: Call) -> Response:
     """Take one order."""
     account = call.owner
-    _limit(venue, account, 1)
+    headers = _limit(venue, account, 1)
     body = _parsed(call.request.body)
     result = await _place(venue, call, account, body)
     if isinstance(result, Refused):
         raise refuse(result)
-    return answer(_accepted(result))
+    return answer(_accepted(result), headers=headers)
 
 
 async def post_orders(venue: Venue, call: Call) -> Response:
@@ -48,7 +48,7 @@ async def post_orders(venue: Venue, call: Call) -> Response:
     if len(legs) > MAX_BATCH:
         text = f"Too many orders in payload: {len(legs)}, max allowed: {MAX_BATCH}"
         raise Refusal(400, text)
-    _limit(venue, account, len(legs))
+    headers = _limit(venue, account, len(legs))
     bodies = [_parsed(bytes(leg)) for leg in legs]
     results: list[Placed | Refused] = []
     for body in bodies:
@@ -61,7 +61,7 @@ async def post_orders(venue: Venue, call: Call) -> Response:
     closed = results and all(map(_is_closed, results))
     if closed and isinstance(results[0], Refused):
         raise refuse(results[0])
-    return answer([_leg(result) for result in results])
+    return answer([_leg(result) for result in results], headers=headers)
 
 
 def _legs(body: bytes) -> list[msgspec.Raw]:
@@ -80,9 +80,10 @@ def _parsed(body: bytes) -> PostBody:
         raise Refusal(400, _PAYLOAD) from None
 
 
-def _limit(venue: Venue, account: Account, amount: int) -> None:
-    if venue.limits is not None:
-        venue.limits.on_orders(account.address, amount, venue.now_ms())
+def _limit(venue: Venue, account: Account, amount: int) -> Headers:
+    if venue.limits is None:
+        return ()
+    return venue.limits.on_orders(account.address, amount, venue.now_ms())
 
 
 async def _place(

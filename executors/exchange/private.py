@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from executors.exchange.engine import Canceled, Refused, TradeFilter
 from executors.exchange.venue import Call, Venue, refuse
-from executors.exchange.wire import Refusal, Response, answer, parse
+from executors.exchange.wire import Headers, Refusal, Response, answer, parse
 from executors.protocol import (
     END_CURSOR,
     EXCHANGE_V1,
@@ -83,8 +83,8 @@ async def cancel_orders(venue: Venue, call: Call) -> Response:
 async def cancel_all(venue: Venue, call: Call) -> Response:
     """DELETE /cancel-all."""
     owner = call.owner.api_key
-    _limit(venue, call, 1 + len(venue.exchange.orders(owner)))
-    return _canceled(venue, venue.exchange.cancel_all(owner))
+    headers = _limit(venue, call, 1 + len(venue.exchange.orders(owner)))
+    return _canceled(venue, venue.exchange.cancel_all(owner), headers)
 
 
 async def cancel_market(venue: Venue, call: Call) -> Response:
@@ -92,13 +92,13 @@ async def cancel_market(venue: Venue, call: Call) -> Response:
     data = parse(call.request.body)
     if not isinstance(data, dict):
         raise Refusal(400, "Invalid order payload")
-    _limit(venue, call, 1)
+    headers = _limit(venue, call, 1)
     result = venue.exchange.cancel_market(
         call.owner.api_key,
         market=str(data.get("market") or ""),
         asset_id=str(data.get("asset_id") or ""),
     )
-    return _canceled(venue, result)
+    return _canceled(venue, result, headers)
 
 
 async def orders(venue: Venue, call: Call) -> Response:
@@ -178,22 +178,25 @@ def _proven(venue: Venue, call: Call) -> tuple[str, int]:
 
 
 def _cancel(venue: Venue, call: Call, names: list[str]) -> Response:
-    _limit(venue, call, len(names))
-    return _canceled(venue, venue.exchange.cancel(call.owner.api_key, names))
+    headers = _limit(venue, call, len(names))
+    result = venue.exchange.cancel(call.owner.api_key, names)
+    return _canceled(venue, result, headers)
 
 
-def _canceled(venue: Venue, result: Canceled | Refused) -> Response:
+def _canceled(venue: Venue, result: Canceled | Refused, headers: Headers) -> Response:
     venue.wake()
     if isinstance(result, Refused):
         raise refuse(result)
     return answer(
-        {"canceled": result.canceled, "not_canceled": dict(result.not_canceled)}
+        {"canceled": result.canceled, "not_canceled": dict(result.not_canceled)},
+        headers=headers,
     )
 
 
-def _limit(venue: Venue, call: Call, amount: int) -> None:
-    if venue.limits is not None:
-        venue.limits.on_cancels(call.owner.address, amount, venue.now_ms())
+def _limit(venue: Venue, call: Call, amount: int) -> Headers:
+    if venue.limits is None:
+        return ()
+    return venue.limits.on_cancels(call.owner.address, amount, venue.now_ms())
 
 
 def _order_id(name: Any) -> str:

@@ -161,6 +161,8 @@ def test_the_order_bucket_empties_and_refills() -> None:
         for _ in range(3):
             answer = await trader.post(trader.order(world.token(), "0.40")[1])
             seen.append(answer.status_code)
+            left = answer.headers["Poly-RateLimit-Remaining"]
+        assert left == "0"
         waited = int(answer.headers["Retry-After"])
         await world.clock.sleep(waited)
         answer = await trader.post(trader.order(world.token(), "0.40")[1])
