@@ -298,14 +298,21 @@ def test_an_almost_full_disk_halts(tmp_path: Path) -> None:
     run(tmp_path, story, settings=full)
 
 
-def test_a_log_that_takes_no_more_refuses_intents(tmp_path: Path) -> None:
+def test_a_log_that_takes_no_more_refuses_intents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What cannot be written down must not be done."""
 
     async def story(plant: Plant) -> None:
-        plant.opened.journal.writer.failed = StoreFailedError("disk on fire")
+        def fails(_: object) -> None:
+            raise StoreFailedError("disk on fire")
+
+        monkeypatch.setattr(plant.opened.store, "append", fails)
+        with pytest.raises(StoreFailedError):
+            await plant.place()
         assert "disk on fire" in plant.runtime.refusal()
         assert plant.runtime.health()["status"] == "failed"
-        plant.opened.journal.writer.failed = None
+        assert not plant.venue.orders
 
     run(tmp_path, story)
 
