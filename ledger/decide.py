@@ -44,6 +44,9 @@ class PostOutcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+_LIVE: Final = PostOutcome.LIVE
+_MATCHED: Final = Settlement.MATCHED
+
 ID_MISMATCH: Final = "order_id_mismatch"
 """Code of an answer that names another order: what is signed is not what counts."""
 
@@ -172,12 +175,14 @@ def _about(order: Order, meta: Meta) -> dict[str, Any]:
 def _on_post(  # noqa: PLR0911 - one row per answer
     order: Order, fact: PostAnswered, meta: Meta
 ) -> list[ev.Event]:
+    outcome = fact.outcome
+    if outcome is _LIVE:
+        # By far the most frequent answer: not worth asking for the others first.
+        return _accepted(order, meta)
     about = _about(order, meta)
-    match fact.outcome:
+    match outcome:
         case PostOutcome.LIVE | PostOutcome.MATCHED:
-            if order.is_placed and not order.is_delayed:
-                return []
-            return [ev.OrderPlaced(**about)]
+            return _accepted(order, meta)
         case PostOutcome.DELAYED:
             return [] if order.is_placed else [ev.OrderPlaced(delayed=True, **about)]
         case PostOutcome.NOT_PROCESSED if order.is_outcome_unknown:
@@ -197,14 +202,28 @@ def _on_post(  # noqa: PLR0911 - one row per answer
             assert_never(never)
 
 
+def _accepted(order: Order, meta: Meta) -> list[ev.Event]:
+    if order.is_placed and not order.is_delayed:
+        return []
+    return [
+        ev.OrderPlaced(
+            at=meta.at,
+            actor=meta.actor,
+            source=meta.source,
+            correlation_id=order.correlation_id,
+            causation=meta.causation,
+        )
+    ]
+
+
 def _on_fill(order: Order, fill: UserFill, meta: Meta) -> list[ev.Event]:
     known = order.trades.get(fill.trade_id)
-    is_match = fill.status is Settlement.MATCHED
+    is_match = fill.status is _MATCHED
     found: list[ev.Event] = []
     if (
         known is None
         or not known.size
-        or (is_match and _is_news(known, Settlement.MATCHED, fill.venue_time, ""))
+        or (is_match and known.is_news(_MATCHED, fill.venue_time, ""))
     ):
         found.append(
             ev.FillMatched(
@@ -246,13 +265,14 @@ _SETTLED: Final[dict[Settlement, type[ev.SettlementEvent]]] = {
 
 
 def _on_settlement(order: Order, fact: SettlementSeen, meta: Meta) -> list[ev.Event]:
-    if fact.status is Settlement.MATCHED:
+    status = fact.status
+    if status is _MATCHED:
         return []  # a match is news only with its size and price
-    known = order.trades.get(fact.trade_id) or Trade(trade_id=fact.trade_id)
-    if not _is_news(known, fact.status, fact.venue_time, fact.tx_hash):
+    known = order.trades.get(fact.trade_id)
+    if known is not None and not known.is_news(status, fact.venue_time, fact.tx_hash):
         return []
     return [
-        _SETTLED[fact.status](
+        _SETTLED[status](
             at=meta.at,
             actor=meta.actor,
             source=meta.source,
@@ -263,12 +283,6 @@ def _on_settlement(order: Order, fact: SettlementSeen, meta: Meta) -> list[ev.Ev
             tx_hash=fact.tx_hash,
         )
     ]
-
-
-def _is_news(
-    known: Trade, settlement: Settlement, venue_time: int | None, tx_hash: str
-) -> bool:
-    return known.claimed(settlement, venue_time, tx_hash) is not known
 
 
 def _on_cancel_wanted(order: Order, fact: CancelWanted, meta: Meta) -> list[ev.Event]:
@@ -323,9 +337,7 @@ def _on_lookup(order: Order, fact: LookedUp, meta: Meta) -> list[ev.Event]:
     about = _about(order, meta)
     match fact.found:
         case LookupFound.LIVE | LookupFound.MATCHED:
-            if order.is_placed and not order.is_delayed:
-                return []
-            return [ev.OrderPlaced(**about)]
+            return _accepted(order, meta)
         case LookupFound.CANCELED:
             return _ended(order, fact.reason, "", fact.size_matched, about)
         case LookupFound.NONE:

@@ -108,30 +108,38 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether both a confirmation and a failure were claimed."""
         return self.confirmed_at is not None and self.voided_at is not None
 
-    def claimed(  # noqa: PLR0911 - one row per rule
+    def is_news(
         self, settlement: Settlement, venue_time: int | None, tx_hash: str
-    ) -> "Trade":
-        """The trade after one more claim; the same object if it says nothing new."""
+    ) -> bool:
+        """Whether one more claim says anything that was not known."""
         at = venue_time or 0
         if settlement is _CONFIRMED:
             known = self.confirmed_at
             # Of two hashes claimed for one time, either may come first.
-            if known is not None and (known, self.tx_hash) >= (at, tx_hash):
-                return self
+            return known is None or (known, self.tx_hash) < (at, tx_hash)
+        if settlement is _VOID:
+            return self.voided_at is None or self.voided_at < at
+        if self.confirmed_at is not None or self.voided_at is not None:
+            return False  # the chain's last word beats every provisional state
+        rank = _RANK[settlement]
+        return self.untimed < rank if venue_time is None else self.timed < (at, rank)
+
+    def claimed(
+        self, settlement: Settlement, venue_time: int | None, tx_hash: str
+    ) -> "Trade":
+        """The trade after one more claim; the same object if it says nothing new."""
+        if not self.is_news(settlement, venue_time, tx_hash):
+            return self
+        at = venue_time or 0
+        if settlement is _CONFIRMED:
             return replace(
                 self, confirmed_at=at, tx_hash=tx_hash, timed=(0, 0), untimed=0
             )
         if settlement is _VOID:
-            if self.voided_at is not None and self.voided_at >= at:
-                return self
             return replace(self, voided_at=at, timed=(0, 0), untimed=0)
-        if self.confirmed_at is not None or self.voided_at is not None:
-            return self  # the chain's last word beats every provisional state
         rank = _RANK[settlement]
         if venue_time is None:
-            return self if self.untimed >= rank else replace(self, untimed=rank)
-        if self.timed >= (at, rank):
-            return self
+            return replace(self, untimed=rank)
         return replace(self, timed=(at, rank))
 
 

@@ -211,10 +211,16 @@ class LedgerState:
         return position <= self._durable_upto
 
     def _holding_of(self, order: Order) -> Holding:
+        known = self._line(order.strategy, order.market_id, order.outcome)
+        if known is None:
+            key = PositionKey(order.strategy, order.market_id, order.outcome)
+            return self.holding(key)
+        return known
+
+    def _line(self, strategy: str, market_id: str, outcome: Outcome) -> Holding | None:
         # A plain tuple equals the key, and is made in a fraction of its time.
-        key = (order.strategy, order.market_id, order.outcome)
-        known = self.holdings.get(key)  # type: ignore[call-overload]
-        return self.holding(PositionKey(*key)) if known is None else known
+        key: Any = (strategy, market_id, outcome)
+        return self.holdings.get(key)
 
     def _apply_trade(
         self, order: Order, event: ev.FillMatched | ev.SettlementEvent
@@ -385,14 +391,14 @@ class LedgerState:
     ) -> Decimal:
         """Shares held plus shares open BUYs may still buy."""
         if strategy is not None:
-            line = self.holdings.get(PositionKey(strategy, market_id, outcome))
-            return line.position.shares + line.open_buys if line else ZERO
+            line = self._line(strategy, market_id, outcome)
+            return line.position.totals.shares + line.open_buys if line else ZERO
         lines = self._by_token.get((market_id, outcome), ())
         return sum((line.position.shares + line.open_buys for line in lines), ZERO)
 
     def sellable(self, strategy: str, market_id: str, outcome: Outcome) -> Decimal:
         """Settled shares minus those that open SELLs hold."""
-        line = self.holdings.get(PositionKey(strategy, market_id, outcome))
+        line = self._line(strategy, market_id, outcome)
         return line.position.settled_shares - line.open_sells if line else ZERO
 
     def believed(self) -> dict[tuple[str, Outcome], Believed]:

@@ -72,23 +72,28 @@ class Desk:
 
     async def record_trade(
         self, order: Order, fact: UserFill | SettlementSeen, meta: Meta
-    ) -> bool:
+    ) -> tuple[Order, bool]:
         """As `record`, for news of one trade; contradictions are raised.
 
         `order` is the present state, as the journal gives it.
+
+        Returns:
+            The order's state afterwards, and whether the fact was news.
         """
+        order_id = order.order_id
         events = decide(order, fact, meta)
         if not events:
             await self.journal.durable()
-            return False
+            return self.journal.order(order_id), False
         matched, before = order.matched, order.trades.get(fact.trade_id)
         await self.journal.append_order(order, events)
-        after = self.journal.order(order.order_id)
-        for kind, subject, detail in discrepancies(
-            after, fact.trade_id, matched, before
-        ):
-            await self.open_drift(kind, subject, detail)
-        return True
+        after = self.journal.order(order_id)
+        found = discrepancies(after, fact.trade_id, matched, before)
+        if found:
+            for kind, subject, detail in found:
+                await self.open_drift(kind, subject, detail)
+            after = self.journal.order(order_id)
+        return after, True
 
     async def open_drift(self, kind: str, subject: str, detail: dict[str, str]) -> None:
         """Record a disagreement; once, until it is closed."""

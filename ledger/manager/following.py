@@ -1,11 +1,15 @@
 """Following what the venue says: fills, settlement, ends, orphans."""
 
-from ledger.decide import SettlementSeen
+from typing import Final
+
+from ledger.decide import Meta, SettlementSeen
 from ledger.intent import UserFill
 from ledger.manager.desk import Desk
 from ledger.order import Order, Trade, snapshot
 from ledger.values import OrderStatus, Settlement
 from ledger.venue import VenueFact
+
+_CONFIRMED: Final = Settlement.CONFIRMED
 
 
 class Following:
@@ -34,16 +38,18 @@ class Following:
                 {"size": str(fill.size), "price": str(fill.price)},
             )
             order = self._journal.order(order.order_id)
-        meta = self._desk.meta(source, causation=fill.trade_id)
-        if await self._desk.record_trade(order, fill, meta):
-            self._desk.log.info(
+        desk = self._desk
+        meta = Meta(at=desk.clock.now(), source=source, causation=fill.trade_id)
+        order, is_news = await desk.record_trade(order, fill, meta)
+        if is_news:
+            desk.log.info(
                 "order_fill",
                 order_id=order.order_id,
                 trade_id=fill.trade_id,
                 size=fill.size,
                 price=fill.price,
             )
-        return snapshot(self._journal.order(order.order_id))
+        return snapshot(order)
 
     async def on_chain_confirmation(  # noqa: PLR0913
         self,
@@ -71,15 +77,15 @@ class Following:
         fact = SettlementSeen(
             trade_id=trade_id, status=status, venue_time=venue_time, tx_hash=tx_hash
         )
-        meta = self._desk.meta(source, causation=trade_id)
+        desk = self._desk
+        meta = Meta(at=desk.clock.now(), source=source, causation=trade_id)
         order = self._journal.order(order_id)
-        is_news = await self._desk.record_trade(order, fact, meta)
-        order = self._journal.order(order_id)
-        if is_news and status is Settlement.CONFIRMED:
+        order, is_news = await desk.record_trade(order, fact, meta)
+        if is_news and status is _CONFIRMED:
             if order.status is OrderStatus.CONFIRMED:
-                self._desk.log.info("order_confirmed", order_id=order_id)
+                desk.log.info("order_confirmed", order_id=order_id)
         elif is_news and status is Settlement.FAILED:
-            self._desk.log.warning("order_failed", order_id=order_id, trade_id=trade_id)
+            desk.log.warning("order_failed", order_id=order_id, trade_id=trade_id)
         return snapshot(order)
 
     async def apply(self, seen: VenueFact) -> Order | None:

@@ -34,7 +34,10 @@ _decode_checkpoint = msgspec.msgpack.Decoder(_Checkpoint).decode
 
 
 class Journal:
-    """State, store and group commit of one ledger, kept in step."""
+    """State, store and group commit of one ledger, kept in step.
+
+    `failed` says why nothing more is accepted, if so.
+    """
 
     def __init__(
         self,
@@ -48,11 +51,14 @@ class Journal:
         self.state = LedgerState(
             account, self.load_order_before, durable=lambda: store.head
         )
+        self.failed: StoreFailedError | None = None
         self.writer = GroupCommit(
-            store, threaded=threaded, on_committed=self._tell_listeners
+            store,
+            threaded=threaded,
+            on_committed=self._tell_listeners,
+            on_failure=self._fail,
         )
         self._threaded = threaded
-        self._stopped: StoreFailedError | None = None
         self._keys = KeyFilter()
         self._checkpoint_every = checkpoint_every
         self._checkpointed_at = 0
@@ -97,9 +103,8 @@ class Journal:
         Raises:
             StoreFailedError: they may or may not be on disk; a restart tells.
         """
-        failed = self._stopped or self.writer.failed
-        if failed is not None:
-            raise failed
+        if self.failed is not None:
+            raise self.failed
         state = self.state
         for stream, version, event in events:
             state.apply(stream, version, event)
@@ -109,10 +114,13 @@ class Journal:
             raise
         except Exception as error:
             # Memory holds what the log does not: only a restart puts it right.
-            self._stopped = StoreFailedError(f"memory and log differ: {error}")
-            raise self._stopped from error
+            self.failed = StoreFailedError(f"memory and log differ: {error}")
+            raise self.failed from error
         if state.position - self._checkpointed_at >= self._checkpoint_every:
             await self.checkpoint()
+
+    def _fail(self, error: StoreFailedError) -> None:
+        self.failed = self.failed or error
 
     def _tell_listeners(self, requests: Sequence[AppendRequest]) -> None:
         for listener in self.on_recorded:
@@ -126,9 +134,8 @@ class Journal:
         Raises:
             StoreFailedError: it is not, and memory may not be believed.
         """
-        failed = self._stopped or self.writer.failed
-        if failed is not None:
-            raise failed
+        if self.failed is not None:
+            raise self.failed
         if self.store.head < self.state.position:
             await self.writer.append(AppendRequest((), None))
 
@@ -136,10 +143,12 @@ class Journal:
         self, order: Order, events: Sequence[Event]
     ) -> Coroutine[Any, Any, None]:
         """Record what was just decided about one order; as `append`."""
-        stream, first = order_stream(order.order_id), order.version + 1
-        return self.append(
-            [NewEvent(stream, n, e) for n, e in enumerate(events, first)]
-        )
+        stream, version = order_stream(order.order_id), order.version
+        batch = []
+        for event in events:
+            version += 1
+            batch.append(NewEvent(stream, version, event))
+        return self.append(batch)
 
     async def append_to(
         self, stream: str, *events: Event, identity: Identity | None = None
@@ -202,11 +211,6 @@ class Journal:
             msg = f"stream of order {order_id} has no beginning"
             raise IntegrityError(msg)
         return order
-
-    @property
-    def failed(self) -> StoreFailedError | None:
-        """Why nothing more is accepted, if so."""
-        return self._stopped or self.writer.failed
 
     async def close(self) -> None:
         """Finish what is waiting, keep a checkpoint, release the file."""
