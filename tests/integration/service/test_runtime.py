@@ -143,6 +143,7 @@ def test_intents_wait_for_the_first_comparison(tmp_path: Path) -> None:
         return
 
     async def story(plant: Plant) -> None:
+        await plant.clock.sleep(1)
         assert "has not said yet" in plant.runtime.refusal()
         assert plant.runtime.health()["status"] == "degraded"
         plant.venue.is_silent = False
