@@ -3,12 +3,13 @@
 import asyncio
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from ledger import events as ev
 from ledger.clock import OrderIds
-from ledger.decide import ID_MISMATCH, PostAnswered, PostOutcome
+from ledger.decide import ID_MISMATCH, Meta, PostAnswered, PostOutcome
 from ledger.errors import (
     IdempotencyConflictError,
     InvalidInputError,
@@ -28,6 +29,11 @@ from ledger.risk import RiskDecision, RiskManager
 from ledger.slippage import INSUFFICIENT_LIQUIDITY, SlippageGuard, SlippageResult
 from ledger.values import ZERO, Side, TradingMode, text_of
 from ledger.venue import PlacementRequest, PreparedOrder
+
+_NORMAL: Final = TradingMode.NORMAL
+_NOT_PROCESSED: Final = PostOutcome.NOT_PROCESSED
+_UNKNOWN: Final = PostOutcome.UNKNOWN
+_NOT_TAKEN: Final = frozenset({PostOutcome.REFUSED, _NOT_PROCESSED})
 
 
 class _Placing:
@@ -87,9 +93,8 @@ class Placement:
             StoreFailedError: the log takes no more; nothing was sent, or what
                 was sent will be found again by its id after a restart.
         """
-        failed = self._journal.failed
-        if failed is not None:
-            raise failed  # memory may hold what the log does not
+        if self._journal.failed is not None:
+            raise self._journal.failed  # memory may hold what the log does not
         fingerprint = intent.fingerprint()
         key = (intent.strategy, intent.idempotency_key)
         # One at a time per key: whoever waited finds what was stored, or, if
@@ -234,7 +239,7 @@ class Placement:
     def _stopped_meanwhile(self, intent: OrderIntent) -> str:
         """Why an order that was decided on may not go out any more, if so."""
         mode = self._state.mode
-        if mode is TradingMode.NORMAL:
+        if mode is _NORMAL:
             return ""
         if mode is TradingMode.REDUCE_ONLY and intent.side is Side.SELL:
             return ""
@@ -303,7 +308,8 @@ class Placement:
         self._desk.posting.setdefault(order_id, [])
         try:
             answer = await self._answer(order_id, prepared, requested_at)
-            await self._desk.record(order_id, answer, self._desk.meta("post"))
+            meta = Meta(at=self._desk.clock.now(), source="post")
+            await self._desk.record(order_id, answer, meta)
         finally:
             self._desk.posted(order_id)
         self._report_post(order_id, answer)
@@ -322,11 +328,10 @@ class Placement:
     ) -> PostAnswered:
         """Post until the answer is something else than "not processed"."""
         answer = await self._submit(prepared, requested_at)
+        if answer.outcome is not _NOT_PROCESSED:
+            return answer
         config, attempt = self._desk.config, 0
-        while (
-            answer.outcome is PostOutcome.NOT_PROCESSED
-            and attempt < config.max_retry_attempts
-        ):
+        while answer.outcome is _NOT_PROCESSED and attempt < config.max_retry_attempts:
             delay_ms = config.retry_base_delay_ms * 2**attempt
             delay_ms = max(answer.retry_after_ms, delay_ms)
             jitter = self._desk.rng.randint(0, config.retry_base_delay_ms)
@@ -376,14 +381,14 @@ class Placement:
     def _report_post(self, order_id: str, answer: PostAnswered) -> None:
         outcome = answer.outcome
         self._desk.metrics.count("posts", outcome=str(outcome))
-        if outcome in (PostOutcome.REFUSED, PostOutcome.NOT_PROCESSED):
+        if outcome in _NOT_TAKEN:
             self._desk.log.warning(
                 "order_rejected",
                 order_id=order_id,
                 code=answer.code,
                 text=answer.text,
             )
-        elif outcome is PostOutcome.UNKNOWN:
+        elif outcome is _UNKNOWN:
             self._desk.log.warning(
                 "order.outcome_unknown", order_id=order_id, text=answer.text
             )
@@ -455,6 +460,12 @@ def _slippage_evidence(result: SlippageResult) -> dict[str, str]:
     if result.effective_price is None:
         return {}
     return {
-        "effective_price": f"{result.effective_price:f}",
-        "slippage_bps": f"{result.expected_slippage_bps:f}",
+        "effective_price": _plain(result.effective_price),
+        "slippage_bps": _plain(result.expected_slippage_bps),
     }
+
+
+def _plain(number: Decimal) -> str:
+    """A number without an exponent; formatting takes twice as long."""
+    text = str(number)
+    return f"{number:f}" if "E" in text else text
