@@ -22,8 +22,10 @@ from executors.exchange.inloop import (
 )
 from executors.exchange.venue import AppConfig
 from executors.polymarket import GateSettings, LiveSettings, WalletKind
+from executors.polymarket.clients.common import draft_v1, signed
 from executors.polymarket.executor import RealExecutor
-from executors.protocol import Credentials, SigningKey
+from executors.polymarket.gateway import AnyOrder, OrderTerms
+from executors.protocol import Credentials, SigningKey, WireOrderV1
 from executors.protocol.auth import l1_headers
 from ledger.clock import Clock
 from ledger.market import Market
@@ -56,6 +58,18 @@ class InLoopWallet(Wallet):
             if answer.status_code == 400:
                 answer = await http.get("/auth/derive-api-key", headers=headers)
         return msgspec.json.decode(answer.content, type=Credentials)
+
+
+class InLoopWalletV1(InLoopWallet):
+    """Signs orders of protocol 1."""
+
+    def draft(self, terms: OrderTerms) -> WireOrderV1:  # type: ignore[override]
+        return draft_v1(terms, self._wallet)
+
+    def sign(self, order: AnyOrder, neg_risk: bool) -> WireOrderV1:  # type: ignore[override]
+        return signed(
+            order, neg_risk, kind=WireOrderV1, key=self._key, wallet=self._wallet
+        )
 
 
 class Account:
@@ -96,15 +110,21 @@ class Scene:
     """An exchange and the accounts at it."""
 
     def __init__(
-        self, clock: LoopClock, faults: Iterable[FaultRule] = (), **engine: Any
+        self,
+        clock: LoopClock,
+        faults: Iterable[FaultRule] = (),
+        *,
+        protocol: str = "v2",
+        **engine: Any,
     ) -> None:
         self.clock = clock
+        self._wallet = InLoopWalletV1 if protocol == "v1" else InLoopWallet
         market = ExchangeMarket(
             condition_id=CONDITION, tokens=(YES, NO), fee_rate=Decimal("0.05")
         )
         self.app = ExchangeApp(
             clock,
-            config=AppConfig(auto_fund=1_000 * UNIT),
+            config=AppConfig(auto_fund=1_000 * UNIT, protocol=protocol),
             engine=ExchangeConfig(**engine),
             markets=[market],
             faults=faults,
@@ -128,7 +148,7 @@ class Scene:
                 gate=GateSettings(orders_per_sec=1000, order_burst=1000),
                 **settings,
             ),
-            InLoopWallet(key, transport, self.clock),
+            self._wallet(key, transport, self.clock),
             clock=self.clock,
             rng=Random(number),
             data=data,

@@ -297,3 +297,20 @@ def test_holdings_name_the_market_after_its_own_order() -> None:
         assert position.size == 7
 
     play(story)
+
+
+def test_orders_of_protocol_1_trade_where_it_is_still_spoken() -> None:
+    """Another struct is signed, and everything around it stays."""
+
+    async def story(at: Scene) -> None:
+        maker, taker = await at.account(1), await at.account(2)
+        at.give_shares(maker, 100)
+        await maker.order(side=Side.SELL, price=Decimal("0.48"))
+        taking, answer = await taker.order(size=Decimal(5))
+        assert answer.outcome is PostOutcome.MATCHED
+        assert '"nonce":"0"' in taking.signed_order
+        await at.clock.sleep(30)
+        ours = fills(taker, taking.venue_order_id)
+        assert ours[-1].status is Settlement.CONFIRMED
+
+    play(story, protocol="v1")
