@@ -5,10 +5,13 @@ from typing import Final
 
 import structlog
 
+from executors.polymarket.bodies import Row
 from executors.polymarket.checking import Standing
+from executors.polymarket.fields import UnreadableError
 from executors.polymarket.frames import FrameLog
-from executors.polymarket.parsing import Reader, UnreadableError, position_of
-from executors.polymarket.rest import Rest, Row
+from executors.polymarket.parsing import Reader
+from executors.polymarket.positions import position_of
+from executors.polymarket.rest import Rest
 from ledger.clock import Clock
 from ledger.decide import LookedUp, LookupFound
 from ledger.errors import OutcomeUnknownError, VenueError

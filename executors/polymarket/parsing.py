@@ -5,13 +5,24 @@ What cannot be read is a `Quarantined`, a value and not an exception, because on
 bad message must not end a stream.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from executors.polymarket.answers import decoded
+from executors.polymarket.fields import (
+    Message,
+    UnreadableError,
+    number_field,
+    optional_number,
+    price_of,
+    shortened,
+    side_of,
+    text_field,
+    venue_time,
+)
 from executors.protocol import order_status, trade_status
 from ledger.decide import (
     LookedUp,
@@ -21,34 +32,17 @@ from ledger.decide import (
     PostOutcome,
 )
 from ledger.errors import InvalidInputError
-from ledger.events import ObservedOrder, ObservedPosition
+from ledger.events import ObservedOrder
 from ledger.intent import UserFill
 from ledger.market import Market, taker_fee
-from ledger.values import (
-    MAX_AMOUNT,
-    MICRO,
-    ONE,
-    ZERO,
-    EndReason,
-    Outcome,
-    Role,
-    Side,
-    canonical,
-    decimal_from,
-    rounded,
-)
+from ledger.values import ZERO, EndReason, Role, canonical
 from ledger.venue import VenueFact
 
 BASE_UNITS: Final = 1_000_000
 
 _KEEP_ALIVE: Final = ("PING", "PONG")
 _ORDER_TYPES: Final = ("PLACEMENT", "UPDATE", "CANCELLATION")
-_FIRST_MILLISECONDS: Final = 100_000_000_000
-"""A Unix time from here on counts milliseconds: as seconds it is the year 5138."""
-
 _MOST_TEXT: Final = 100
-
-Message = Mapping[str, Any]
 
 
 class Quarantined(NamedTuple):
@@ -64,14 +58,6 @@ class Parsed(NamedTuple):
 
     facts: tuple[VenueFact, ...]
     quarantined: tuple[Quarantined, ...] = ()
-
-
-class UnreadableError(ValueError):
-    """The message breaks the venue's format; `token_id` if its market is missing."""
-
-    def __init__(self, reason: str, *, token_id: str = "") -> None:
-        super().__init__(reason)
-        self.token_id = token_id
 
 
 class Reader:
@@ -133,9 +119,9 @@ class Reader:
         Raises:
             UnreadableError: it cannot be read.
         """
-        read = order_status(_text(order, "status"))
+        read = order_status(text_field(order, "status"))
         if read is None:
-            msg = f"status: {_cut(order['status'])} is not known"
+            msg = f"status: {shortened(order['status'])} is not known"
             raise UnreadableError(msg)
         matched = self._size_matched(order)
         return LookedUp(found=read.found, reason=read.reason, size_matched=matched)
@@ -146,15 +132,15 @@ class Reader:
         Raises:
             UnreadableError: it cannot be read.
         """
-        name = _text(order, "id").lower()
-        size = _number(order, "original_size")
+        name = text_field(order, "id").lower()
+        size = number_field(order, "original_size")
         self._check_unit(name, size)
         return ObservedOrder(
             venue_order_id=name,
-            market_id=_text(order, "market"),
-            token_id=_text(order, "asset_id"),
-            side=_side(order),
-            price=_number(order, "price"),
+            market_id=text_field(order, "market"),
+            token_id=text_field(order, "asset_id"),
+            side=side_of(order),
+            price=number_field(order, "price"),
             size=size,
             size_matched=self._size_matched(order) or ZERO,
         )
@@ -170,14 +156,14 @@ class Reader:
         elif event == "order" or (event is None and kind in _ORDER_TYPES):
             yield self._order_fact(message)
         else:
-            msg = f"event_type: {_cut(event)} is not known"
+            msg = f"event_type: {shortened(event)} is not known"
             raise UnreadableError(msg)
 
     def _order_fact(self, message: Message) -> VenueFact:
-        name, status = _text(message, "id").lower(), _text(message, "status")
+        name, status = text_field(message, "id").lower(), text_field(message, "status")
         read = order_status(status)
         if read is None:
-            msg = f"status: {_cut(status)} is not known"
+            msg = f"status: {shortened(status)} is not known"
             raise UnreadableError(msg)
         is_ended = read.found is LookupFound.CANCELED
         if is_ended or message.get("type") == "CANCELLATION":
@@ -200,14 +186,14 @@ class Reader:
         A captured cancellation claims all of it, and no trade.
         """
         matched = self._size_matched(message)
-        claims_all = matched and matched == _optional(message, "original_size")
+        claims_all = matched and matched == optional_number(message, "original_size")
         return None if claims_all and not message.get("associate_trades") else matched
 
     def _size_matched(self, order: Message) -> Decimal | None:
-        matched = _optional(order, "size_matched")
-        size = _optional(order, "original_size")
+        matched = optional_number(order, "size_matched")
+        size = optional_number(order, "original_size")
         if size is not None:
-            self._check_unit(_text(order, "id").lower(), size)
+            self._check_unit(text_field(order, "id").lower(), size)
         return matched
 
     def _check_unit(self, order_id: str, size: Decimal) -> None:
@@ -217,9 +203,9 @@ class Reader:
             raise UnreadableError(msg)
 
     def _fills(self, trade: Message) -> list[UserFill]:
-        status = trade_status(_text(trade, "status"))
+        status = trade_status(text_field(trade, "status"))
         if status is None:
-            msg = f"status: {_cut(trade['status'])} is not known"
+            msg = f"status: {shortened(trade['status'])} is not known"
             raise UnreadableError(msg)
         entries = self._our_entries(trade)
         if self._are_we_taker(trade, has_entries=bool(entries)):
@@ -227,7 +213,7 @@ class Reader:
         if not entries:
             msg = "no part of this trade is ours"
             raise UnreadableError(msg)
-        name, tx_hash = _text(trade, "id"), trade.get("transaction_hash")
+        name, tx_hash = text_field(trade, "id"), trade.get("transaction_hash")
         return [
             UserFill(
                 trade_id=name,
@@ -237,7 +223,7 @@ class Reader:
                 fee=entry.fee,
                 role=entry.role,
                 status=status,
-                venue_time=_venue_time(trade),
+                venue_time=venue_time(trade),
                 tx_hash=tx_hash if isinstance(tx_hash, str) else "",
             )
             for entry in entries
@@ -257,16 +243,16 @@ class Reader:
         )
 
     def _taker_entry(self, trade: Message) -> "_Entry":
-        token_id = _text(trade, "asset_id")
+        token_id = text_field(trade, "asset_id")
         market = self._market_of(token_id)
         if market is None:
             msg = "asset_id: its market is not known"
             raise UnreadableError(msg, token_id=token_id)
-        name = _text(trade, "taker_order_id").lower()
-        size, price = _number(trade, "size"), _number(trade, "price")
+        name = text_field(trade, "taker_order_id").lower()
+        size, price = number_field(trade, "size"), number_field(trade, "price")
         self._check_unit(name, size)
         fee = taker_fee(size, price, market.fee_rate, market.fee_exponent)
-        return _Entry(name, size, _price(price), canonical(fee), Role.TAKER)
+        return _Entry(name, size, price_of(price), canonical(fee), Role.TAKER)
 
     def _our_entries(self, trade: Message) -> list["_Entry"]:
         """Our orders among the makers; never the trade's own price and side.
@@ -281,10 +267,13 @@ class Reader:
         for maker in makers:
             if not isinstance(maker, dict) or not self._is_ours(maker):
                 continue
-            name = _text(maker, "order_id").lower()
-            size, price = _number(maker, "matched_amount"), _number(maker, "price")
+            name = text_field(maker, "order_id").lower()
+            size, price = (
+                number_field(maker, "matched_amount"),
+                number_field(maker, "price"),
+            )
             self._check_unit(name, size)
-            entry = _Entry(name, size, _price(price), ZERO, Role.MAKER)
+            entry = _Entry(name, size, price_of(price), ZERO, Role.MAKER)
             found[name] = entry.joined(found.get(name))
         return list(found.values())
 
@@ -304,108 +293,4 @@ class _Entry(NamedTuple):
             return self
         size = self.size + other.size
         money = self.size * self.price + other.size * other.price
-        return self._replace(size=size, price=_price(money / size))
-
-
-def position_of(
-    row: Message, market_of: Callable[[str], Market | None]
-) -> ObservedPosition | None:
-    """Read a row of the Data API, either version; `None` if nothing is held.
-
-    Raises:
-        UnreadableError: it cannot be read.
-    """
-    is_new = "current_size" in row
-    token_id = _text(row, "token_id" if is_new else "asset")
-    size = _number(row, "current_size" if is_new else "size")
-    if size < ZERO:
-        msg = "size: below 0"
-        raise UnreadableError(msg)
-    # An index of floats: what lies beyond the token's resolution is noise.
-    shares = canonical(size // MICRO * MICRO)
-    if not shares:
-        return None
-    market = market_of(token_id)
-    outcome = None if market is None else market.outcome_of(token_id)
-    if market is None or outcome is None:
-        market_id = _text(row, "condition_id" if is_new else "conditionId")
-        index = row.get("outcome_index" if is_new else "outcomeIndex")
-        if index not in (0, 1):
-            msg = f"outcome_index: {_cut(index)} is not known"
-            raise UnreadableError(msg)
-        outcome = Outcome.NO if index else Outcome.YES
-    else:
-        market_id = market.market_id
-    return ObservedPosition(market_id=market_id, outcome=outcome, size=shares)
-
-
-def _price(price: Decimal) -> Decimal:
-    """An average may have more places than an amount on chain."""
-    exact = rounded(price)
-    if not ZERO < exact < ONE:
-        msg = f"price: {_cut(price)} does not lie between 0 and 1"
-        raise UnreadableError(msg)
-    return canonical(exact)
-
-
-def _venue_time(trade: Message) -> int | None:
-    """The status's time in Unix milliseconds.
-
-    `last_update` first: stream and REST both have it, so that one status has
-    one time whoever tells it.
-    """
-    for field in ("last_update", "timestamp", "match_time", "matchtime"):
-        value = trade.get(field)
-        try:
-            moment = int(decimal_from(value))
-        except ValueError:
-            continue
-        if 0 < moment < _FIRST_MILLISECONDS:
-            return moment * 1000
-        if 0 < moment < _FIRST_MILLISECONDS * 1000:
-            return moment
-    return None
-
-
-def _side(message: Message) -> Side:
-    try:
-        return Side(_text(message, "side").upper())
-    except ValueError:
-        msg = f"side: {_cut(message['side'])} is not known"
-        raise UnreadableError(msg) from None
-
-
-def _text(message: Message, field: str) -> str:
-    value = message.get(field)
-    if not isinstance(value, str) or not value:
-        msg = f"{field}: missing"
-        raise UnreadableError(msg)
-    return value
-
-
-def _number(message: Message, field: str) -> Decimal:
-    number = _optional(message, field)
-    if number is None:
-        msg = f"{field}: missing"
-        raise UnreadableError(msg)
-    return number
-
-
-def _optional(message: Message, field: str) -> Decimal | None:
-    """A number as text or JSON number; empty text is what the venue has not."""
-    value = message.get(field)
-    if value is None or value == "":
-        return None
-    try:
-        number = decimal_from(value)
-    except ValueError as error:
-        msg = f"{field}: {error}"
-        raise UnreadableError(msg) from None
-    if abs(number) >= MAX_AMOUNT:
-        msg = f"{field}: {_cut(value)} is out of range"
-        raise UnreadableError(msg)
-    return canonical(number)
-
-
-def _cut(value: object) -> str:
-    return repr(value)[:_MOST_TEXT]
+        return self._replace(size=size, price=price_of(money / size))

@@ -11,14 +11,23 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import httpx2
 
 from executors.market_data.rest import quiet_network_loggers
 from executors.market_data.times import unix_ms
-from executors.polymarket.answers import Answer, NoAnswer, decoded, reason_of
+from executors.polymarket.answers import Answer, NoAnswer, reason_of
+from executors.polymarket.bodies import (
+    MOST_PAGES,
+    Row,
+    endless,
+    json_of,
+    market_of,
+    object_of,
+    rows_of,
+)
 from executors.protocol import (
     END_CURSOR,
     START_CURSOR,
@@ -28,17 +37,12 @@ from executors.protocol import (
 from ledger.clock import Clock
 from ledger.errors import OutcomeUnknownError, VenueRejectedError
 from ledger.market import Market
-from ledger.values import ZERO, decimal_from
+from ledger.values import decimal_from
 
 _OK: Final = 200
 _NOT_FOUND: Final = 404
-_TRY_LATER: Final = (425, 429)
-_REFUSED: Final = range(400, 500)
-_MOST_PAGES: Final = 1000
 _MOST_TEXT: Final = 200
 _PAGE_ROWS: Final = 500
-
-Row = Mapping[str, Any]
 
 
 class Rest:
@@ -120,7 +124,7 @@ class Rest:
                 return None
             if answer.status == _OK and answer.text.strip() == "null":
                 return None
-        return _object(answer, path)
+        return object_of(answer, path)
 
     async def orders(self, venue_order_id: str = "") -> list[Row]:
         """Open orders, all pages; with an id that one, perhaps ended.
@@ -159,7 +163,7 @@ class Rest:
                 "signature_type": str(signature_type),
             },
         )
-        balance = _object(answer, path).get("balance")
+        balance = object_of(answer, path).get("balance")
         try:
             return decimal_from(balance).scaleb(-6)
         except ValueError as error:
@@ -189,19 +193,19 @@ class Rest:
         """
         path, found = "/v2/positions", list[Row]()
         params = {"user": user, "limit": str(_PAGE_ROWS), "sizeThreshold": "0"}
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             answer = await self.send("GET", self._data_url + path, params=params)
-            body = _json(answer, path)
+            body = json_of(answer, path)
             if isinstance(body, list):  # the older envelope: one page
-                return [*found, *_rows(body, path)]
+                return [*found, *rows_of(body, path)]
             page = body if isinstance(body, dict) else {}
-            found.extend(_rows(page.get("data"), path))
+            found.extend(rows_of(page.get("data"), path))
             pagination = page.get("pagination")
             cursor = isinstance(pagination, dict) and pagination.get("next_cursor")
             if not cursor or not isinstance(cursor, str):
                 return found
             params |= {"cursor": cursor}
-        raise _endless(path)
+        raise endless(path)
 
     async def server_time(self) -> int:
         """The venue's clock in Unix seconds.
@@ -211,7 +215,7 @@ class Rest:
             OutcomeUnknownError: nobody answers.
         """
         url = f"{self._base_url}/time"
-        body = _json(await self.send("GET", url), url)
+        body = json_of(await self.send("GET", url), url)
         try:
             return int(decimal_from(body))
         except ValueError:
@@ -226,12 +230,12 @@ class Rest:
             OutcomeUnknownError: no usable answer.
         """
         path = f"/markets-by-token/{quote(token_id, safe='')}"
-        named = _object(await self.send("GET", self._base_url + path), path)
+        named = object_of(await self.send("GET", self._base_url + path), path)
         market_id = str(named.get("condition_id"))
         path = f"/clob-markets/{quote(market_id, safe='')}"
-        told = _object(await self.send("GET", self._base_url + path), path)
+        told = object_of(await self.send("GET", self._base_url + path), path)
         try:
-            return _market(market_id, told)
+            return market_of(market_id, told)
         except (ValueError, TypeError, KeyError, AttributeError):
             msg = f"the venue described market {market_id} in an unknown way"
             raise OutcomeUnknownError(msg) from None
@@ -289,15 +293,15 @@ class Rest:
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Row]:
         cursor = START_CURSOR
-        for _ in range(_MOST_PAGES):
+        for _ in range(MOST_PAGES):
             asked = {**params, "next_cursor": cursor}
-            page = _json(await self.private("GET", path, params=asked), path)
+            page = json_of(await self.private("GET", path, params=asked), path)
             if isinstance(page, list):  # seen from older deployments
                 page = {"data": page, "next_cursor": END_CURSOR}
             if not isinstance(page, dict):
                 msg = f"GET {path}: no page"
                 raise OutcomeUnknownError(msg)
-            for row in _rows(page.get("data"), path):
+            for row in rows_of(page.get("data"), path):
                 yield row
             following = page.get("next_cursor")
             if following == END_CURSOR:
@@ -306,7 +310,7 @@ class Rest:
                 msg = f"GET {path}: the list does not end"
                 raise OutcomeUnknownError(msg)
             cursor = following
-        raise _endless(path)
+        raise endless(path)
 
 
 def network_reason(error: Exception) -> str:
@@ -319,71 +323,3 @@ def network_reason(error: Exception) -> str:
             told = cause.strerror
         cause = cause.__cause__ or cause.__context__
     return f"{kind}: {told[:_MOST_TEXT]}" if told else kind
-
-
-def _json(answer: Answer | NoAnswer, path: str) -> Any:
-    """The body of a 200.
-
-    Raises:
-        VenueRejectedError: a refusal that will not change by itself.
-        OutcomeUnknownError: anything else.
-    """
-    if isinstance(answer, NoAnswer):
-        msg = f"GET {path}: {answer.reason}"
-        raise OutcomeUnknownError(msg)
-    status = answer.status
-    if status == _OK:
-        body = decoded(answer.text)
-        if body is None and answer.text.strip() != "null":
-            msg = f"GET {path}: {_one_line(answer.text)!r} is not the venue's JSON"
-            raise VenueRejectedError(msg, code="not_the_venue")
-        return body
-    msg = f"GET {path}: status {status}: {_one_line(reason_of(answer) or answer.text)}"
-    if status in _REFUSED and status not in _TRY_LATER:
-        raise VenueRejectedError(msg, code=f"http_{status}")
-    raise OutcomeUnknownError(msg)
-
-
-def _object(answer: Answer | NoAnswer, path: str) -> Row:
-    body = _json(answer, path)
-    if not isinstance(body, dict):
-        msg = f"GET {path}: no object"
-        raise OutcomeUnknownError(msg)
-    return body
-
-
-def _rows(value: object, path: str) -> list[Row]:
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        msg = f"GET {path}: no rows"
-        raise OutcomeUnknownError(msg)
-    return value
-
-
-def _endless(path: str) -> OutcomeUnknownError:
-    return OutcomeUnknownError(f"GET {path}: more than {_MOST_PAGES} pages")
-
-
-def _one_line(text: str) -> str:
-    words = " ".join(text[: _MOST_TEXT * 2].split())
-    return "".join(c for c in words if c.isprintable())[:_MOST_TEXT]
-
-
-def _market(market_id: str, told: Row) -> Market:
-    """`t` tokens in order, `mts` tick, `mos` minimum size, `fd` fee curve."""
-    yes, no = told["t"]
-    fees = told.get("fd") or {}
-    tick, least = decimal_from(told["mts"]), decimal_from(told["mos"])
-    if min(tick, least) <= ZERO:
-        raise ValueError
-    return Market(
-        market_id=market_id,
-        yes_token=yes["t"],
-        no_token=no["t"],
-        yes_label=yes["o"],
-        no_label=no["o"],
-        tick_size=tick,
-        min_size=least,
-        fee_rate=decimal_from(fees.get("r", 0)),
-        fee_exponent=int(fees.get("e", 1)),
-        neg_risk=told.get("nr") is True,
-    )

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from executors.polymarket.parsing import Reader, UnreadableError, position_of
+from executors.polymarket.fields import UnreadableError
+from executors.polymarket.parsing import Reader
+from executors.polymarket.positions import position_of
 from ledger.decide import (
     LookedUp,
     LookupFound,
