@@ -4,24 +4,22 @@ Nothing here knows a transport: `server` puts it on sockets, `inloop` into a tes
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
-from executors.exchange import data_api, posting, private, public
 from executors.exchange.admin import Admin
 from executors.exchange.engine import Exchange, ExchangeConfig, ExchangeMarket, Mode
 from executors.exchange.faults import FaultPlan, FaultRule
 from executors.exchange.flows import FlowMaker, nobody
 from executors.exchange.limits import too_many
+from executors.exchange.routes import Route, route_of
 from executors.exchange.streams import Channel, Streams, StreamSession
 from executors.exchange.venue import AppConfig, Call, Present, Venue, refuse
 from executors.exchange.wire import Lost, Refusal, Request, Response, answer
 from ledger.clock import Clock
-
-Handler = Callable[[Venue, Call], Awaitable[Response]]
 
 _LONG_MS: Final = 60_000
 _UNREADABLE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
@@ -29,62 +27,6 @@ _UNREADABLE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 log = structlog.get_logger(__name__)
 
 
-class _Route(NamedTuple):
-    handler: Handler
-    signed: bool = False
-    trading: bool = False
-
-
-_ROUTES: Final[Mapping[str, _Route]] = {
-    "GET /": _Route(public.ok),
-    "GET /time": _Route(public.server_time),
-    "GET /version": _Route(public.version),
-    "GET /deployed": _Route(public.deployed),
-    "GET /book": _Route(public.book),
-    "POST /books": _Route(public.books),
-    "GET /midpoint": _Route(public.midpoint),
-    "POST /midpoints": _Route(public.midpoints),
-    "GET /price": _Route(public.price),
-    "POST /prices": _Route(public.prices),
-    "GET /spread": _Route(public.spread),
-    "POST /spreads": _Route(public.spreads),
-    "GET /last-trade-price": _Route(public.last_price),
-    "POST /last-trades-prices": _Route(public.last_prices),
-    "GET /tick-size": _Route(public.tick_size),
-    "GET /neg-risk": _Route(public.neg_risk),
-    "GET /fee-rate": _Route(public.fee_rate),
-    "GET /markets": _Route(public.markets),
-    "GET /markets/keyset": _Route(public.markets_keyset),
-    "GET /v2/positions": _Route(data_api.positions),
-    "GET /positions": _Route(data_api.positions_v1),
-    "GET /v2/activity": _Route(data_api.activity),
-    "GET /v2/value": _Route(data_api.value),
-    "POST /auth/api-key": _Route(private.create_key),
-    "GET /auth/derive-api-key": _Route(private.derive_key),
-    "GET /auth/api-keys": _Route(private.list_keys, signed=True),
-    "DELETE /auth/api-key": _Route(private.delete_key, signed=True),
-    "GET /auth/ban-status/closed-only": _Route(private.closed_only, signed=True),
-    "GET /v1/user/rate-limit-tier": _Route(private.tier, signed=True),
-    "POST /order": _Route(posting.post_order, signed=True, trading=True),
-    "POST /orders": _Route(posting.post_orders, signed=True, trading=True),
-    "DELETE /order": _Route(private.cancel_order, signed=True, trading=True),
-    "DELETE /orders": _Route(private.cancel_orders, signed=True, trading=True),
-    "DELETE /cancel-all": _Route(private.cancel_all, signed=True, trading=True),
-    "DELETE /cancel-market-orders": _Route(
-        private.cancel_market, signed=True, trading=True
-    ),
-    "GET /data/orders": _Route(private.orders, signed=True),
-    "GET /data/trades": _Route(private.trades, signed=True),
-    "GET /balance-allowance": _Route(private.balance, signed=True),
-    "GET /balance-allowance/update": _Route(private.balance, signed=True),
-    "POST /v1/heartbeats": _Route(private.heartbeat, signed=True),
-}
-_PREFIXES: Final[Mapping[str, tuple[str, _Route]]] = {
-    "GET /data/order/": ("{id}", _Route(private.order, signed=True)),
-    "GET /markets-by-token/": ("{token}", _Route(public.market_by_token)),
-    "GET /clob-markets/": ("{condition}", _Route(public.clob_market)),
-    "GET /markets/": ("{id}", _Route(public.market)),
-}
 _CHANNELS: Final[Mapping[str, Channel]] = {"/ws/user": "user", "/ws/market": "market"}
 
 
@@ -136,7 +78,7 @@ class ExchangeApp:
                 return self._admin.handle(request)
             except Refusal as refusal:
                 return refusal.response
-        found = _route_of(request)
+        found = route_of(request)
         if found is None:
             return Refusal(404, "404 page not found").response
         name, tail, route = found
@@ -197,7 +139,7 @@ class ExchangeApp:
         self.exchange.advance()
         self._flow.advance(self.venue.now_ms())
 
-    async def _answer(self, name: str, route: _Route, call: Call) -> Response:
+    async def _answer(self, name: str, route: Route, call: Call) -> Response:
         try:
             self._before(name, call.faults)
             if route.trading:
@@ -271,14 +213,3 @@ def _tell_defect(task: asyncio.Task[None]) -> None:
     """Say at once that time has stopped; who waits for a fill would never know."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("exchange.stopped", exc_info=error)
-
-
-def _route_of(request: Request) -> tuple[str, str, _Route] | None:
-    key = f"{request.method} {request.path}"
-    route = _ROUTES.get(key)
-    if route is not None:
-        return key, "", route
-    for prefix, (tail_name, found) in _PREFIXES.items():
-        if key.startswith(prefix) and len(key) > len(prefix):
-            return prefix + tail_name, key[len(prefix) :], found
-    return None

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from eth_hash.auto import keccak
 
 from executors.exchange.engine import UNIT, Exchange, ExchangeMarket
+from executors.market_data import Frame, infer_markets
 from executors.protocol import SigningKey, is_position_id
 from ledger.values import text_of
 
@@ -60,6 +61,25 @@ def make_markets(
             )
         )
     return made
+
+
+def recorded_markets(frames: Iterable[Frame]) -> list[ExchangeMarket]:
+    """Open the markets of a recording whose tokens have the venue's asset ids."""
+    return [
+        ExchangeMarket(
+            condition_id=market.market_id,
+            tokens=(market.yes_token, market.no_token),
+            outcomes=(market.yes_label, market.no_label),
+            tick_size=market.tick_size,
+            min_size=market.min_size,
+            neg_risk=market.neg_risk,
+            fee_rate=market.fee_rate,
+            fee_exponent=market.fee_exponent,
+            slug=market.slug,
+        )
+        for market in infer_markets(frames)
+        if market.yes_token.isdecimal() and market.no_token.isdecimal()
+    ]
 
 
 def make_wallets(

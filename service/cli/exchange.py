@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from executors.exchange.server import ExchangeServer
     from executors.exchange.venue import AppConfig
 
-_PARENT_EVERY_SEC: Final = 1.0
 _JSON_STARTS: Final = ("[", "{")
 
 
@@ -149,24 +148,12 @@ def _recorded(path: Path | None) -> tuple[list[Any], "list[ExchangeMarket]"]:
     """
     if path is None:
         return [], []
-    from executors.exchange.engine import ExchangeMarket
-    from executors.market_data import infer_markets, read_recording
+    from executors.exchange.setup import recorded_markets
+    from executors.market_data import read_recording
     from ledger.errors import RecordingError
 
     frames = list(read_recording(path))
-    found = [
-        ExchangeMarket(
-            condition_id=market.market_id,
-            tokens=(market.yes_token, market.no_token),
-            tick_size=market.tick_size,
-            min_size=market.min_size,
-            neg_risk=market.neg_risk,
-            fee_rate=market.fee_rate,
-            slug=market.slug,
-        )
-        for market in infer_markets(frames)
-        if market.yes_token.isdecimal() and market.no_token.isdecimal()
-    ]
+    found = recorded_markets(frames)
     if not found:
         msg = f"{path}: no market whose two tokens have the venue's asset ids"
         raise RecordingError(msg)
@@ -299,22 +286,7 @@ async def _serve(
 
 async def _watch(parent_pid: int, server: "ExchangeServer") -> None:
     """Stop the server when the process that wanted it has gone."""
-    while _lives(parent_pid):  # noqa: ASYNC110 -- the system tells nobody
-        await asyncio.sleep(_PARENT_EVERY_SEC)
+    from executors.exchange.parent import gone
+
+    await gone(parent_pid)
     server.stop()
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process runs; one that has ended but was not waited for does not."""
-    import os
-
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
-        return True
-    return stat.read_text().rpartition(")")[2].split()[0] != "Z"

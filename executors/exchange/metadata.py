@@ -1,18 +1,16 @@
-"""What anybody may ask: books, prices, and descriptions of markets."""
+"""What anybody may ask about markets, and about the exchange itself."""
 
 from decimal import Decimal
 from typing import Any, Final
 
+from executors.exchange.books import book_of, midpoint_of, token_of
 from executors.exchange.engine import ExchangeMarket
 from executors.exchange.venue import Call, Venue
-from executors.exchange.wire import Refusal, Response, answer, parse, text
+from executors.exchange.wire import Refusal, Response, answer, text
 from executors.protocol import END_CURSOR
 from ledger.values import text_of
 
-_NO_BOOK: Final = "No orderbook exists for the requested token id"
 _BASE_FEE: Final = 1000
-_HALF: Final = Decimal("0.5")
-_TWO: Final = Decimal(2)
 
 
 async def ok(_venue: Venue, _call: Call) -> Response:
@@ -35,82 +33,19 @@ async def deployed(_venue: Venue, _call: Call) -> Response:
     return answer({"deployed": True})
 
 
-async def book(venue: Venue, call: Call) -> Response:
-    """GET /book."""
-    return answer(_book(venue, _token(call)))
-
-
-async def books(venue: Venue, call: Call) -> Response:
-    """POST /books; tokens without a book are left out."""
-    found = (venue.exchange.book(token) for token in _tokens(call))
-    return answer([row for row in found if row is not None])
-
-
-async def midpoint(venue: Venue, call: Call) -> Response:
-    """GET /midpoint."""
-    return answer({"mid": _midpoint(_book(venue, _token(call)))})
-
-
-async def midpoints(venue: Venue, call: Call) -> Response:
-    """POST /midpoints."""
-    return answer({t: _midpoint(_book(venue, t)) for t in _tokens(call)})
-
-
-async def price(venue: Venue, call: Call) -> Response:
-    """GET /price: the best bid for side BUY, the best ask for SELL."""
-    side = call.request.query.get("side", "").upper()
-    return answer({"price": _best(_book(venue, _token(call)), side)})
-
-
-async def prices(venue: Venue, call: Call) -> Response:
-    """POST /prices."""
-    told: dict[str, dict[str, str]] = {}
-    for item in _items(call):
-        token, side = str(item.get("token_id")), str(item.get("side") or "").upper()
-        told.setdefault(token, {})[side] = _best(_book(venue, token), side)
-    return answer(told)
-
-
-async def spread(venue: Venue, call: Call) -> Response:
-    """GET /spread."""
-    return answer({"spread": _spread(_book(venue, _token(call)))})
-
-
-async def spreads(venue: Venue, call: Call) -> Response:
-    """POST /spreads."""
-    return answer({t: _spread(_book(venue, t)) for t in _tokens(call)})
-
-
-async def last_price(venue: Venue, call: Call) -> Response:
-    """GET /last-trade-price."""
-    row = _book(venue, _token(call))
-    return answer({"price": row["last_trade_price"], "side": "BUY"})
-
-
-async def last_prices(venue: Venue, call: Call) -> Response:
-    """POST /last-trades-prices."""
-    rows = [(token, _book(venue, token)) for token in _tokens(call)]
-    return answer(
-        [
-            {"token_id": token, "price": row["last_trade_price"], "side": "BUY"}
-            for token, row in rows
-        ]
-    )
-
-
 async def tick_size(venue: Venue, call: Call) -> Response:
     """GET /tick-size: a JSON number, as the venue writes it."""
-    return answer({"minimum_tick_size": _market(venue, _token(call)).tick_size})
+    return answer({"minimum_tick_size": _market(venue, token_of(call)).tick_size})
 
 
 async def neg_risk(venue: Venue, call: Call) -> Response:
     """GET /neg-risk."""
-    return answer({"neg_risk": _market(venue, _token(call)).neg_risk})
+    return answer({"neg_risk": _market(venue, token_of(call)).neg_risk})
 
 
 async def fee_rate(venue: Venue, call: Call) -> Response:
     """GET /fee-rate: the bound that orders of protocol 1 sign, not what is charged."""
-    market = _market(venue, _token(call))
+    market = _market(venue, token_of(call))
     return answer({"base_fee": _BASE_FEE if market.fee_rate else 0})
 
 
@@ -209,8 +144,8 @@ def _clob_row(market: ExchangeMarket) -> dict[str, Any]:
 
 
 def _gamma_row(venue: Venue, number: int, market: ExchangeMarket) -> dict[str, Any]:
-    row = _book(venue, market.tokens[0])
-    yes = Decimal(_midpoint(row))
+    row = book_of(venue, market.tokens[0])
+    yes = Decimal(midpoint_of(row))
     return {
         "id": str(number),
         "question": market.slug or market.condition_id,
@@ -239,24 +174,6 @@ def _gamma_row(venue: Venue, number: int, market: ExchangeMarket) -> dict[str, A
     }
 
 
-def _token(call: Call) -> str:
-    token = call.request.query.get("token_id", "")
-    if not token.isdecimal():
-        raise Refusal(400, "Invalid token id")
-    return token
-
-
-def _items(call: Call) -> list[dict[str, Any]]:
-    data = parse(call.request.body, "Invalid payload")
-    if not isinstance(data, list) or not all(isinstance(d, dict) for d in data):
-        raise Refusal(400, "Invalid payload")
-    return data
-
-
-def _tokens(call: Call) -> list[str]:
-    return [str(item.get("token_id")) for item in _items(call)]
-
-
 def _market(venue: Venue, token: str) -> ExchangeMarket:
     found = venue.exchange.market_of(token)
     if found is None:
@@ -269,30 +186,3 @@ def _condition(venue: Venue, condition_id: str) -> ExchangeMarket:
         if found.condition_id == condition_id:
             return found
     raise Refusal(404, "market not found")
-
-
-def _book(venue: Venue, token: str) -> dict[str, Any]:
-    row = venue.exchange.book(token)
-    if row is None:
-        raise Refusal(404, _NO_BOOK)
-    return row
-
-
-def _best(row: dict[str, Any], side: str) -> str:
-    if side not in {"BUY", "SELL"}:
-        raise Refusal(400, "Invalid side")
-    levels = row["bids" if side == "BUY" else "asks"]
-    return str(levels[-1]["price"]) if levels else "0"
-
-
-def _midpoint(row: dict[str, Any]) -> str:
-    if not row["bids"] or not row["asks"]:
-        return text_of(_HALF)
-    both = Decimal(_best(row, "BUY")) + Decimal(_best(row, "SELL"))
-    return text_of(both / _TWO)
-
-
-def _spread(row: dict[str, Any]) -> str:
-    if not row["bids"] or not row["asks"]:
-        return "0"
-    return text_of(Decimal(_best(row, "SELL")) - Decimal(_best(row, "BUY")))
