@@ -26,6 +26,7 @@ from service.places import account_of, read_models_path
 _log = structlog.get_logger("service.runtime")
 
 _ASK_AGAIN_SEC: Final = 5.0
+_ORDERS_LOOKED_AT_PER_SEC: Final = 10_000
 _OVERDUE: Final = timedelta(seconds=30)
 
 OnEvents = Callable[[range, Sequence[str]], None]
@@ -312,7 +313,10 @@ class Runtime:
     async def _check(self) -> None:
         """Ask about every order that is open and due."""
         while True:
-            await self.opened.clock.sleep(self._intervals.checks)
+            orders = len(self.opened.journal.state.orders)
+            # Looking through very many takes time that the orders need.
+            pause = max(self._intervals.checks, orders / _ORDERS_LOOKED_AT_PER_SEC)
+            await self.opened.clock.sleep(pause)
             await self.opened.manager.resolve_due()
             self._did("checks")
 

@@ -3,7 +3,7 @@
 Every order that is not closed has a next check.  It follows from what the log
 says and when somebody last looked: soon after news, then at twice the age each
 time, so that a dropped message is noticed in seconds and a quiet order costs
-one question a minute.
+one question a minute.  Of what only settles there is nothing to hear for so long.
 A restart reads the time of the last news from the log and goes on where the
 schedule stood, instead of asking every quiet order in a rush again and again.
 """
@@ -63,6 +63,8 @@ def next_check(order: Order, watch: Watch) -> datetime:
         watch: When there was news of it, and when somebody asked.
     """
     asked = watch.checked_at
+    if order.done_reason is not None:
+        return max(watch.news_at, asked or watch.news_at) + LONGEST_WAIT
     if asked is None or asked < watch.news_at:
         return watch.news_at + FIRST_WAIT
     longest = LONGEST_WAIT if urgency(order) > _URGENT else LONGEST_URGENT_WAIT
@@ -102,12 +104,22 @@ class Checks:
         """
         watches, found = {}, []
         for order in orders:
+            if _settles_since_less_than_a_minute(order, now) and not self._is_fresh:
+                continue  # with many orders a second, most of them do
             watch = watches[order.order_id] = self._watch(order, now)
             at = next_check(order, watch)
             if at <= now - by:
                 found.append(Due(urgency(order), at, order.order_id))
         self._watches, self._is_fresh = watches, False
         return [due.order_id for due in sorted(found)]
+
+    def needs_sweep(self, order: Order, now: datetime) -> bool:
+        """Whether only a sweep of all trades can tell what is owed of an order."""
+        if not order.is_answered:
+            return True
+        return order.unsettled > 0 and self._watch(order, now).news_at <= (
+            now - LONGEST_WAIT
+        )
 
     def checked(self, order: Order, now: datetime) -> None:
         """Somebody asked about an order, answered or not."""
@@ -117,9 +129,20 @@ class Checks:
         news = news_of(order)
         watch = self._watches.get(order.order_id)
         if watch is None:
-            # At a start the log knows when; later on it has just happened.
-            at = self._last_news(order) if self._is_fresh else now
+            at = now
+            if order.done_reason is not None:
+                at = order.requested_at  # nobody looked while it was young
+            elif self._is_fresh:
+                at = self._last_news(order)  # at a start, only the log knows
             watch = self._watches[order.order_id] = Watch(news, at)
         elif watch.news != news:
             watch.news, watch.news_at = news, now
         return watch
+
+
+def _settles_since_less_than_a_minute(order: Order, now: datetime) -> bool:
+    return (
+        order.unsettled > 0
+        and now - order.requested_at < LONGEST_WAIT
+        and order.done_reason is not None
+    )

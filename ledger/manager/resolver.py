@@ -6,6 +6,7 @@ Only answered questions count; exposure stays reserved until there is proof.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from ledger import events as ev
@@ -55,6 +56,7 @@ class Resolver:
         self._resolving = asyncio.Lock()
         self._checks = Checks(self._last_news)
         self._swept_to: datetime | None = None
+        self._is_behind = False
 
     async def recover(self, post_again: PostOrderAgain) -> None:
         """Ask the venue about everything whose outcome is open, after a start.
@@ -86,7 +88,8 @@ class Resolver:
     async def resolve_open(self, post_again: PostOrderAgain) -> None:
         """Look up every order that is not closed, and sweep its trades."""
         async with self._resolving:
-            await self._resolve(self._resolvable(), post_again)
+            orders = self._resolvable()
+            await self._resolve(orders, post_again, is_sweeping=bool(orders))
 
     async def resolve_due(self, post_again: PostOrderAgain) -> list[str]:
         """As `resolve_open`, for the orders whose next check has come.
@@ -98,7 +101,9 @@ class Resolver:
             orders = self._resolvable()
             due = self._checks.due(orders, self._desk.clock.now())
             known = {order.order_id: order for order in orders}
-            await self._resolve([known[order_id] for order_id in due], post_again)
+            asked, now = [known[order_id] for order_id in due], self._desk.clock.now()
+            needs_sweep = any(self._checks.needs_sweep(order, now) for order in asked)
+            await self._resolve(asked, post_again, is_sweeping=needs_sweep)
             return due
 
     def overdue(self, by: timedelta) -> int:
@@ -111,16 +116,24 @@ class Resolver:
         return [o for o in orders.values() if o.order_id not in posting]
 
     async def _resolve(
-        self, orders: Sequence[Order], post_again: PostOrderAgain
+        self,
+        orders: Sequence[Order],
+        post_again: PostOrderAgain,
+        *,
+        is_sweeping: bool,
     ) -> None:
         if not orders:
             return
         # Kept apart from the orders themselves, which change and close meanwhile.
         order_ids = [order.order_id for order in orders]
         try:
-            swept = await self._sweep(self._sweep_start(orders))
+            start = self._sweep_start(orders)
+            swept = is_sweeping and await self._sweep(start)
             absent = await self._look_up_all(order_ids)
+            if self._is_behind and not swept:
+                await self._sweep(start)
         finally:
+            self._is_behind = False
             now = self._desk.clock.now()
             for order_id in order_ids:
                 self._checks.checked(self._desk.journal.order(order_id), now)
@@ -190,6 +203,7 @@ class Resolver:
                 continue  # not listed proves nothing: it is asked for by its id
             fact = LookedUp(found=LookupFound.LIVE, size_matched=theirs.size_matched)
             await self._desk.record(order_id, fact, meta)
+            self._note_matched(order_id, theirs.size_matched)
             found.add(order_id)
         return found
 
@@ -207,10 +221,16 @@ class Resolver:
         meta = self._desk.meta("lookup")
         await self._desk.record(order_id, found, meta)
         matched = journal.order(order_id).matched
+        self._note_matched(order_id, found.size_matched)
         if found.found is LookupFound.MATCHED and found.size_matched == matched:
             dust = DustSeen(tolerance=self._desk.config.dust_tolerance)
             await self._desk.record(order_id, dust, meta)
         return found.found
+
+    def _note_matched(self, order_id: str, size_matched: Decimal | None) -> None:
+        """Note that the venue knows of a trade that we have not heard of."""
+        if size_matched and size_matched > self._desk.journal.order(order_id).matched:
+            self._is_behind = True
 
     async def _conclude(self, order_id: str, post_again: PostOrderAgain) -> None:
         """Post an order again that the venue does not know, or give it up."""

@@ -241,11 +241,59 @@ async def test_a_later_sweep_reads_only_an_overlap(desk: AskedDesk) -> None:
     await desk.place()
     await desk.manager.recover()
     desk.clock.pass_by(86_400)
-    await desk.manager.resolve_due()
+    await desk.manager.resolve_open()
     desk.clock.pass_by(60)
-    await desk.manager.resolve_due()
+    await desk.manager.resolve_open()
     seconds = [(at - START).total_seconds() for at in desk.swept]
     assert seconds == [-60, -360, 86_400 - 360]
+
+
+async def test_a_quiet_order_needs_no_sweep(desk: AskedDesk) -> None:
+    """Its look-up says all there is to say, and a sweep is the dearest question."""
+    await desk.place()
+    await desk.watch(70)
+    assert not desk.swept
+
+
+async def test_a_look_up_that_shows_more_than_is_known_brings_the_trades(
+    desk: AskedDesk,
+) -> None:
+    """The message of the fill was dropped; the look-up has no trades in it."""
+    made = await desk.place()
+    desk.answers[made.venue_order_id] = LookedUp(
+        found=LookupFound.LIVE, size_matched=Decimal(40)
+    )
+    desk.trades = (
+        UserFill(
+            trade_id="t1",
+            order_id=made.venue_order_id,
+            size=Decimal(40),
+            price=Decimal("0.40"),
+        ),
+    )
+    await desk.watch(2)
+    assert desk.journal.order(made.order_id).filled == Decimal(40)
+    assert len(desk.swept) == 1
+
+
+async def test_a_settlement_nobody_told_us_of_is_found_within_two_minutes(
+    desk: AskedDesk,
+) -> None:
+    """Shares that are there cannot be sold while we do not know it."""
+    made = await desk.place()
+    await desk.fill(made, "100", status=Settlement.MATCHED)
+    fill = UserFill(
+        trade_id="t1",
+        order_id=made.venue_order_id,
+        size=Decimal(100),
+        price=Decimal("0.40"),
+        status=Settlement.CONFIRMED,
+    )
+    desk.trades = (fill,)
+    await desk.watch(59)
+    assert not desk.swept
+    await desk.watch(61)
+    assert desk.journal.order(made.order_id).status is OrderStatus.CONFIRMED
 
 
 async def test_a_sweep_reaches_back_to_what_is_not_answered(desk: AskedDesk) -> None:
