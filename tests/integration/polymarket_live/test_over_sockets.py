@@ -18,6 +18,7 @@ import pytest
 from executors.polymarket import LiveSettings, WalletKind
 from executors.polymarket.clients import OfficialClient
 from executors.polymarket.executor import RealExecutor
+from executors.polymarket.frames import OUR_KEY
 from executors.protocol import SigningKey
 from ledger.decide import CancelOutcome, LookupFound, PostOutcome
 from ledger.errors import OutcomeUnknownError, VenueRejectedError
@@ -77,7 +78,9 @@ def market_of(exchange: dict[str, Any]) -> Market:
     )
 
 
-def executor_of(exchange: dict[str, Any], number: int, **changes: Any) -> RealExecutor:
+def executor_of(
+    exchange: dict[str, Any], number: int, *, data: Path | None = None, **changes: Any
+) -> RealExecutor:
     """An executor with the venue's client and one of the throwaway keys."""
     clock = RealClock()
     key = SigningKey(exchange["wallets"][number]["private_key"])
@@ -92,7 +95,11 @@ def executor_of(exchange: dict[str, Any], number: int, **changes: Any) -> RealEx
         key, kind=WalletKind.EOA, clock=clock, rest_url=exchange["rest_url"]
     )
     return RealExecutor(
-        LiveSettings(**settings | changes), client, clock=clock, rng=Random(number)
+        LiveSettings(**settings | changes),
+        client,
+        clock=clock,
+        rng=Random(number),
+        data=data,
     )
 
 
@@ -140,6 +147,11 @@ async def until(is_true: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not is_true():  # noqa: ASYNC110 -- no event reaches across
             await asyncio.sleep(0.02)
+
+
+def text_of(folder: Path) -> str:
+    """Everything that was written there."""
+    return "".join(path.read_text() for path in folder.iterdir())
 
 
 def are_listening(*executors: RealExecutor) -> bool:
@@ -191,6 +203,30 @@ async def test_a_match_is_heard_by_both_sides_over_real_sockets(
         trades = await taker.get_trades(since)
         assert trades.complete
         assert {fill.order_id for fill in trades.fills} == {taking.venue_order_id}
+
+
+async def test_no_secret_is_logged_or_stored_even_at_debug(
+    exchange: dict[str, Any],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Libraries print headers and frames at DEBUG; those hold credentials."""
+    caplog.set_level("DEBUG")
+    executor = executor_of(exchange, 1, data=tmp_path)
+    await executor.start()
+    await until(lambda: are_listening(executor))
+    await executor.place_order(wanted(exchange))
+    await until(lambda: executor.health()["frames"] > 1)
+    credentials = executor._account.standing.credentials
+    await executor.close()
+    stored = text_of(tmp_path)
+    shown = caplog.text + "".join(capfd.readouterr()) + repr(vars(executor))
+    key = exchange["wallets"][1]["private_key"].removeprefix("0x")
+    for secret in (credentials.secret, credentials.passphrase, key):
+        assert secret not in shown + stored
+    assert credentials.api_key not in stored
+    assert OUR_KEY in stored
 
 
 async def test_an_unreachable_host_says_so(exchange: dict[str, Any]) -> None:
