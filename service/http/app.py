@@ -3,10 +3,12 @@
 from collections.abc import Collection
 from typing import Any, Final
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from ledger.errors import LedgerError
 from service.http import events, intents, operate, orders, reads
@@ -21,6 +23,23 @@ from service.runtime import Runtime
 from service.tokens import Tokens
 
 TITLE: Final = "order-ledger"
+_DEFECT: Final = 500
+
+_log = structlog.get_logger("service.http")
+
+
+class Application(FastAPI):
+    """Every request passes the gate before anything else looks at it."""
+
+    gate: Gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        await self.gate(scope, receive, send)
+
+    async def behind_gate(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request that may pass."""
+        await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -28,7 +47,7 @@ def create_app(
     tokens: Tokens,
     *,
     hosts: Collection[str] = LOOPBACK_HOSTS,
-) -> FastAPI:
+) -> Application:
     """Build the application around a running ledger.
 
     Pages may be mounted on it: everything below needs a token but the paths in
@@ -41,7 +60,7 @@ def create_app(
         tokens: Who may ask.
         hosts: The names under which the service is reached, without ports.
     """
-    app = FastAPI(
+    app = Application(
         title=TITLE,
         version=software_version(),
         docs_url=None,
@@ -51,28 +70,36 @@ def create_app(
     app.state.runtime = runtime
     app.state.tokens = tokens
     app.state.public = set(PUBLIC)
-    app.add_middleware(Gate, tokens=tokens, hosts=hosts, public=app.state.public)
+    placer = _add_routes(app, runtime)
+    app.gate = Gate(
+        app.behind_gate,
+        tokens=tokens,
+        hosts=hosts,
+        public=app.state.public,
+        shortcuts={"/v1/intents": placer.shortcut},
+    )
     for kind in (LedgerError, Problem):
         app.add_exception_handler(kind, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_problem)
-    _add_routes(app, runtime)
     document(app)
     return app
 
 
-def _add_routes(app: FastAPI, runtime: Runtime) -> None:
+def _add_routes(app: FastAPI, runtime: Runtime) -> intents.Placer:
     intake, hub, views = Intake(runtime), Hub(runtime), Views(runtime)
+    placer = intents.Placer(runtime, intake)
     app.state.intake, app.state.hub, app.state.views = intake, hub, views
     for routes in (
-        intents.router(runtime, intake),
+        intents.router(placer),
         orders.router(runtime, intake),
         reads.router(runtime, views),
         events.router(hub),
         operate.router(runtime),
     ):
         app.include_router(routes)
+    return placer
 
 
 async def close_app(app: FastAPI) -> None:
@@ -90,8 +117,11 @@ def respond(problem: Problem) -> Response:
     )
 
 
-async def _on_problem(_: Request, error: Exception) -> Response:
-    return respond(problem_of(error))
+async def _on_problem(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    if problem.status == _DEFECT:
+        _log.error("request.failed", path=request.url.path, kind=type(error).__name__)
+    return respond(problem)
 
 
 async def _on_invalid(_: Request, error: Exception) -> Response:

@@ -11,6 +11,9 @@ from service.http import schemas
 from service.http.problems import MEDIA_TYPE, TITLES
 
 _REF: Final = "#/components/schemas/{name}"
+_HELD: Final = "example:"
+_EXAMPLES: Final[list[object]] = []
+
 _ALWAYS: Final = (400, 401, 403)
 """The gate gives these, whatever the route."""
 
@@ -41,7 +44,7 @@ def takes(
     parameters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Document a route's body, for `openapi_extra`."""
-    body = {"schema": ref(kind), "examples": {"example": {"value": example}}}
+    body = {"schema": ref(kind), "examples": {"example": _held(example)}}
     content = {"application/json": body}
     extra: dict[str, Any] = {
         "requestBody": {"required": not is_optional, "content": content}
@@ -71,7 +74,7 @@ def gives(
     schema = {"type": "object"} if kind is None else ref(kind)
     content: dict[str, Any] = {"schema": schema}
     if example is not None:
-        content["examples"] = {"example": {"value": example}}
+        content["examples"] = {"example": _held(example)}
     good: dict[str, Any] = {"content": {"application/json": content}}
     if headers:
         good["headers"] = {
@@ -85,6 +88,23 @@ def gives(
     for status in sorted({*_ALWAYS, *also}):
         found[status] = problem(status)
     return found
+
+
+def _held(example: object) -> dict[str, str]:
+    """A placeholder for an example: FastAPI would strip its nulls."""
+    _EXAMPLES.append(example)
+    return {"value": f"{_HELD}{len(_EXAMPLES) - 1}"}
+
+
+def _with_examples(part: Any) -> Any:
+    """A document with its placeholders replaced."""
+    if isinstance(part, dict):
+        return {name: _with_examples(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_with_examples(value) for value in part]
+    if isinstance(part, str) and part.startswith(_HELD):
+        return _EXAMPLES[int(part.removeprefix(_HELD))]
+    return part
 
 
 def problem(status: int) -> dict[str, Any]:
@@ -121,7 +141,7 @@ def document(app: FastAPI) -> None:
             parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             found["security"] = [{"token": []}]
             _tidy(found)
-            app.openapi_schema = found
+            app.openapi_schema = _with_examples(found)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]

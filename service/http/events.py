@@ -31,12 +31,13 @@ STALL_SECONDS: Final = 10.0
 _AT_ONCE: Final = 128
 """Events in one piece: what a slow client can make us keep for it."""
 
-_EXAMPLE: Final = (
-    'id: 118\ndata: {"position":118,"stream":"order-019a9c3e-7d5f-7000-8a54-0f9d0d1b7c11",'
+_EXAMPLE: Final = {
+    "id": "118",
+    "data": '{"position":118,"stream":"order-019a9c3e-7d5f-7000-8a54-0f9d0d1b7c11",'
     '"version":1,"recorded_at":"2026-09-24T14:03:22.118412Z",'
     '"topic":"order.requested.v1","order_id":"019a9c3e-7d5f-7000-8a54-0f9d0d1b7c11",'
-    '"strategy":"pair_arb","market_id":"0xabc","event":{"at":"2026-09-24T14:03:22Z"}}\n\n'
-)
+    '"strategy":"pair_arb","market_id":"0xabc","event":{"at":"2026-09-24T14:03:22Z"}}',
+}
 
 
 class Following(BaseModel):
@@ -125,7 +126,8 @@ class EventStream(Response):
                 await streaming
 
     async def _stream(self, send: Send) -> None:
-        await self._send(send, b"retry: 1000\n: position %d\n\n" % self._hub.head)
+        # An id without data: whoever has seen nothing yet resumes here as well.
+        await self._send(send, b"retry: 1000\nid: %d\n\n" % self._position)
         wanted, hub = self._wanted, self._hub
         end = None if wanted.follow else hub.head
         while not hub.is_closed:
@@ -194,7 +196,11 @@ def _start(hub: Hub, wanted: Following, last_event_id: str | None) -> int:
 def router(hub: Hub) -> APIRouter:
     """The routes."""
     routes = APIRouter(dependencies=[needs(Scope.READ)])
-    stream = {"schema": {"type": "string"}, "examples": {"one": {"value": _EXAMPLE}}}
+    fields = {name: {"type": "string"} for name in ("data", "event", "id")}
+    stream = {
+        "schema": {"type": "object", "properties": fields},
+        "examples": {"one": {"value": _EXAMPLE}},
+    }
     responses: dict[int | str, dict[str, Any]] = {
         200: {"description": "The events", "content": {MEDIA_TYPE: stream}},
         **{status: problem(status) for status in (400, 401, 403, 404, 429)},
@@ -202,6 +208,7 @@ def router(hub: Hub) -> APIRouter:
 
     @routes.get(
         "/v1/events",
+        status_code=200,
         operation_id="followEvents",
         response_class=EventStream,
         response_model=None,

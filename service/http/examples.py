@@ -58,7 +58,7 @@ _STATE: Final[dict[str, Any]] = {
 ANSWER: Final = {
     "success": True,
     "deduplicated": False,
-    "order": _STATE,
+    "order": _STATE | {"trades": []},
     "error": None,
     "href": f"/v1/orders/{_ORDER}",
 }

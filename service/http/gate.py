@@ -5,7 +5,7 @@ It is plain ASGI, because every intent passes through it.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
 
 from service.http.problems import MEDIA_TYPE, Problem
@@ -14,6 +14,9 @@ from service.tokens import Scope, Token, Tokens
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+Shortcut = Callable[[MutableMapping[str, Any], bytes, Send], Awaitable[None]]
+"""Answers a POST without a query; raises `Problem`."""
 
 COOKIE: Final = "order_ledger_token"
 """Where a browser keeps its token."""
@@ -36,6 +39,7 @@ class Gate:
 
     Everything needs a token but the paths in `public`, and those below a path in
     it that ends in a slash.
+    A POST to a path in `shortcuts` goes there directly, past all routing.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Gate:
         tokens: Tokens,
         hosts: Collection[str] = LOOPBACK_HOSTS,
         public: set[str] | None = None,
+        shortcuts: Mapping[str, Shortcut] | None = None,
         body_limit: int = BODY_LIMIT,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
@@ -52,6 +57,7 @@ class Gate:
         self._tokens = tokens
         self._hosts = {host.lower().encode() for host in hosts}
         self._public = public if public is not None else set(PUBLIC)
+        self._shortcuts = shortcuts or {}
         self._body_limit = body_limit
         self._body_seconds = body_seconds
 
@@ -67,6 +73,14 @@ class Gate:
             scope["caller"] = self._admitted(scope)
             if scope["method"] not in _SAFE:
                 body = await self._body(scope, receive)
+                shortcut = self._shortcuts.get(scope["path"])
+                if (
+                    shortcut is not None
+                    and scope["method"] == "POST"
+                    and not scope["query_string"]
+                ):
+                    await shortcut(scope, body, send)
+                    return
                 scope["body"] = body
                 receive = _replayed(body, receive)
         except Problem as problem:

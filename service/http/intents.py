@@ -1,8 +1,11 @@
 """`POST /v1/intents`, one or several, and `?dry_run=true`."""
 
 import asyncio
+import re
+from collections.abc import MutableMapping
 from typing import Annotated, Any, Final, Literal
 
+import structlog
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from msgspec.structs import asdict, replace
@@ -14,13 +17,22 @@ from ledger.order import Order, snapshot
 from ledger.values import decimal_from
 from service.http import examples, schemas
 from service.http.docs import gives, takes
+from service.http.gate import Send, require, send_body
 from service.http.intake import Intake, Recorded
-from service.http.problems import Problem, problem_of_result
-from service.http.requests import answer, body_of, caller_of, strategy_for
-from service.http.rows import Record, order_row
-from service.http.schemas import MOST_WAIT_MS, WAIT_MS, Intent
+from service.http.problems import Problem, problem_of, problem_of_result
+from service.http.requests import (
+    answer,
+    body_of,
+    caller_of,
+    check_json,
+    strategy_for,
+)
+from service.http.rows import Record, encode, order_row
+from service.http.schemas import MOST_WAIT_MS, WAIT_MS, Intent, decode
 from service.runtime import Runtime
 from service.tokens import Scope, Token
+
+_log = structlog.get_logger("service.http")
 
 _KEY: Final = {
     "name": "Idempotency-Key",
@@ -30,9 +42,11 @@ _KEY: Final = {
     "schema": {"type": "string", "pattern": "^[!-~]{1,120}$"},
     "examples": {"example": {"value": "window-17-yes"}},
 }
+_KEY_FORM: Final = re.compile(r"[!-~]+")
 _LONGEST_KEY: Final = 120
 """Shorter than the ledger's own: legs of a batch add their number."""
 
+_DEFECT: Final = 500
 _NUMBERS: Final = ("size", "price", "max_slippage_bps")
 
 
@@ -70,17 +84,16 @@ def check_open(runtime: Runtime, intake: Intake) -> None:
         raise Problem(429, "busy", "too many orders are under way", headers=retry)
 
 
-def key_of(request: Request, longest: int = _LONGEST_KEY) -> str:
-    """The header `Idempotency-Key`.
+def key_of(key: str | None, longest: int = _LONGEST_KEY) -> str:
+    """The header `Idempotency-Key`, checked.
 
     Raises:
         Problem: 400 without it, 422 for one that cannot be kept.
     """
-    key = request.headers.get("idempotency-key")
     field = "Idempotency-Key"
     if key is None:
         raise Problem(400, "idempotency_key", "the header is required", field=field)
-    if not 0 < len(key) <= longest or not all("!" <= c <= "~" for c in key):
+    if len(key) > longest or not _KEY_FORM.fullmatch(key):
         text = f"must be 1 to {longest} printable characters without spaces"
         raise Problem(422, "idempotency_key", text, field=field)
     return key
@@ -152,14 +165,62 @@ class Placer:
         self._intake = intake
         self._journal = runtime.opened.journal
 
+    def intent(self, caller: Token, key: str | None, body: Intent) -> OrderIntent:
+        """The intent of a request, if it may be placed now.
+
+        Raises:
+            Problem: 400, 403, 422, 429 or 503.
+            InvalidInputError: names the first wrong field.
+        """
+        intent = intent_of(body, caller, key_of(key))
+        check_open(self._runtime, self._intake)
+        return intent
+
+    async def shortcut(
+        self, scope: MutableMapping[str, Any], body: bytes, send: Send
+    ) -> None:
+        """`POST /v1/intents` without a query, past all routing.
+
+        Raises:
+            Problem: whatever is wrong.
+        """
+        caller = require(scope["caller"], Scope.SUBMIT)
+        headers = dict(scope["headers"])
+        key = headers.get(b"idempotency-key")
+        check_json(headers.get(b"content-type", b"").decode("latin-1"))
+        try:
+            name = None if key is None else key.decode("latin-1")
+            intent = self.intent(caller, name, decode(Intent, body))
+            content = await self.recorded(intent)
+        except Problem:
+            raise
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status == _DEFECT:
+                _log.exception("request.failed", path="/v1/intents")
+            raise problem from error
+        location = (b"location", content["href"].encode())
+        await send_body(send, 202, encode(content), b"application/json", location)
+
+    async def recorded(self, intent: OrderIntent) -> Record:
+        """Place one intent; the answer as soon as it is durable.
+
+        Raises:
+            Problem: nothing was recorded.
+        """
+        task, recorded = self._intake.place(intent)
+        await first(task, recorded)
+        if recorded.done():
+            return recorded_answer(recorded.result())
+        result = task.result()
+        refuse_unrecorded(result)
+        return result_answer(result)
+
     async def place(self, intent: OrderIntent, waiting: Waiting) -> Response:
         """Record one intent and wait as long as was asked for."""
-        task, recorded = self._intake.place(intent)
         if waiting.wait == "recorded":
-            await _first(task, recorded)
-            if recorded.done():
-                return _answered(recorded_answer(recorded.result()), 202)
-            return self._finished(task.result(), 202)
+            return _answered(await self.recorded(intent), 202)
+        task, recorded = self._intake.place(intent)
         try:
             async with asyncio.timeout(waiting.timeout_ms / 1000):
                 result = await asyncio.shield(task)
@@ -175,7 +236,7 @@ class Placer:
         self, task: "asyncio.Task[OrderResult]", recorded: Recorded
     ) -> Response:
         """What is known when the time is up; an intent is on disk by then."""
-        await _first(task, recorded)
+        await first(task, recorded)
         if task.done():
             result = task.result()
             refuse_unrecorded(result)
@@ -194,7 +255,7 @@ class Placer:
         return _answered(result_answer(result), status)
 
 
-async def _first(task: "asyncio.Task[Any]", recorded: Recorded) -> None:
+async def first(task: "asyncio.Task[Any]", recorded: Recorded) -> None:
     """Wait for whichever comes first; neither is cancelled with the caller."""
     if task.done() or recorded.done():
         return
@@ -214,10 +275,9 @@ def _answered(content: Record, status: int) -> Response:
     return answer(content, status, headers)
 
 
-def router(runtime: Runtime, intake: Intake) -> APIRouter:
+def router(placer: Placer) -> APIRouter:
     """The routes."""
     routes = APIRouter()
-    placer = Placer(runtime, intake)
 
     responses = gives(
         schemas.Answer,
@@ -237,9 +297,8 @@ def router(runtime: Runtime, intake: Intake) -> APIRouter:
     async def place(request: Request, how: Annotated[Placing, Query()]) -> Response:
         """Place one order, once per key."""
         caller = caller_of(request, Scope.SUBMIT)
-        key = key_of(request)
-        intent = intent_of(body_of(request, Intent), caller, key)
-        check_open(runtime, intake)
+        key = request.headers.get("idempotency-key")
+        intent = placer.intent(caller, key, body_of(request, Intent))
         return await placer.place(intent, how)
 
     return routes

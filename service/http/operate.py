@@ -99,7 +99,7 @@ def router(runtime: Runtime) -> APIRouter:
         _add_mode(routes, operator, path, mode, text)
 
     @routes.post(
-        "/v1/drifts/{drift_id}:acknowledge",
+        "/v1/drifts/{drift_id:path}:acknowledge",
         operation_id="acknowledgeDrift",
         responses=done,
         openapi_extra=takes(

@@ -41,11 +41,21 @@ def body_of(request: Request, kind: type[_B]) -> _B:
     Raises:
         Problem: 400, 415 or 422.
     """
-    content_type = request.headers.get("content-type", JSON)
+    check_json(request.headers.get("content-type", JSON))
+    return decode(kind, request.scope.get("body", b""))
+
+
+def check_json(content_type: str) -> None:
+    """Refuse a body that says it is something else.
+
+    Raises:
+        Problem: 415.
+    """
+    if content_type == JSON:
+        return
     if content_type.partition(";")[0].strip().lower() != JSON:
         text = f"the body must be {JSON}"
         raise Problem(415, "media_type", text, field="Content-Type")
-    return decode(kind, request.scope.get("body", b""))
 
 
 def strategy_for(caller: Token, asked: str | None) -> str:

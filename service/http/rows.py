@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ledger.exposure import reservation_of
-from ledger.order import Order
+from ledger.order import Order, Trade
 from projections.base import text
 
 Record = dict[str, Any]
@@ -40,7 +40,7 @@ def time_text(at: datetime) -> str:
 
 
 def order_row(order: Order) -> Record:
-    """An order of memory as the read model `orders` has it.
+    """An order of memory as the read model `orders` has it, with its trades.
 
     What only the log knows is left out: `updated_at` and `position`.
     """
@@ -78,6 +78,21 @@ def order_row(order: Order) -> Record:
         "fees": text(order.fees),
         "reserved_cash": text(held.cash),
         "reserved_shares": text(held.sells),
+        "trades": [trade_row(trade) for trade in order.trades.values()],
+    }
+
+
+def trade_row(trade: Trade) -> Record:
+    """A trade of memory as the read model `fills` has it, without its times."""
+    return {
+        "trade_id": trade.trade_id,
+        "size": text(trade.size),
+        "price": text(trade.price),
+        "fee": text(trade.fee),
+        "role": trade.role,
+        "settlement": trade.settlement,
+        "live": trade.is_live,
+        "tx_hash": trade.tx_hash,
     }
 
 

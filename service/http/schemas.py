@@ -190,6 +190,25 @@ class Order(msgspec.Struct, kw_only=True):
     reserved_shares: Number
 
 
+class Trade(msgspec.Struct, kw_only=True):
+    """One trade of an order and how far it has settled; void ones do not count."""
+
+    trade_id: str
+    size: Number
+    price: Number
+    fee: Number
+    role: str
+    settlement: str
+    live: bool
+    tx_hash: str
+
+
+class OrderNow(Order, kw_only=True):
+    """One order as it was when the command was answered, with its trades."""
+
+    trades: list[Trade]
+
+
 class Error(msgspec.Struct, kw_only=True):
     """Why a command did not succeed: a stable code, a sentence, the field."""
 
@@ -207,7 +226,7 @@ class Answer(msgspec.Struct, kw_only=True):
 
     success: bool
     deduplicated: bool = False
-    order: Order | None = None
+    order: OrderNow | None = None
     error: Error | None = None
     href: str = ""
     """Where the order is."""
@@ -235,17 +254,9 @@ class Decision(msgspec.Struct, kw_only=True):
     evidence: dict[str, str] = {}
 
 
-class Trade(msgspec.Struct, kw_only=True):
-    """One trade of an order and how far it has settled; void ones do not count."""
+class TradeRow(Trade, kw_only=True):
+    """One trade; `position` is that of the first word of it."""
 
-    trade_id: str
-    size: Number
-    price: Number
-    fee: Number
-    role: str
-    settlement: str
-    live: bool
-    tx_hash: str
     first_at: Time
     updated_at: Time
     position: int
@@ -261,7 +272,7 @@ class OrderRow(Order, kw_only=True):
 class OrderDetail(OrderRow, kw_only=True):
     """One order with its trades."""
 
-    trades: list[Trade]
+    trades: list[TradeRow]
     as_of: int
 
 
@@ -281,7 +292,7 @@ class Event(msgspec.Struct, kw_only=True):
     status: str
 
 
-class FillRow(Trade, kw_only=True):
+class FillRow(TradeRow, kw_only=True):
     """One trade with its order's attributes."""
 
     order_id: str

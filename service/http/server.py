@@ -98,7 +98,7 @@ class _Protocol(HttpToolsProtocol):
             self._patience = None
 
 
-class _Server(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """Leaves the signals to us: the ledger has to be closed as well."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -240,7 +240,7 @@ async def _serve(
     feeding: Feeding | None,
     tell: Callable[[str], None],
 ) -> None:
-    server = _Server(_uvicorn(app, options))
+    server = ApiServer(uvicorn_config(app, options))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -270,7 +270,8 @@ async def _serve(
             options.ready_file.unlink(missing_ok=True)
 
 
-def _uvicorn(app: FastAPI, options: ServeOptions) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI, options: ServeOptions) -> uvicorn.Config:
+    """How the server behaves: quiet, patient within bounds, without web sockets."""
     for name in ("uvicorn.error", "uvicorn.access", "uvicorn.asgi"):
         logging.getLogger(name).setLevel(logging.WARNING)
     return uvicorn.Config(

@@ -1,5 +1,6 @@
 """A running ledger with a market and a book, and an application around it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,13 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx2
-from fastapi import FastAPI
 
 from config import load_settings
 from ledger.book import OrderBook
 from ledger.market import Market
 from service.bootstrap import OpenLedger, SystemClock, open_ledger
-from service.http.app import close_app, create_app
+from service.http.app import Application, close_app, create_app
+from service.http.server import (
+    ApiServer,
+    ServeOptions,
+    listen,
+    url_of,
+    uvicorn_config,
+)
 from service.runtime import Intervals, Runtime
 from service.tokens import FILE_NAME, Scope, Tokens
 
@@ -37,7 +44,7 @@ OVERRIDES: Final = (
 class Service:
     """The application, the ledger behind it, and clients with tokens."""
 
-    app: FastAPI
+    app: Application
     runtime: Runtime
     tokens: Tokens
 
@@ -78,6 +85,10 @@ async def running(folder: Path, *overrides: str) -> AsyncIterator[Service]:
     await opened.manager.account.list_market(MARKET)
     runtime = Runtime(opened, intervals=Intervals(catch_up=0.01))
     await runtime.start()
+    for _ in range(10_000):  # what it records by itself must be in by then
+        if runtime.health()["reconciled"]["at"] is not None:
+            break
+        await asyncio.sleep(0.001)
     tokens = Tokens(folder / FILE_NAME)
     app = create_app(runtime, tokens)
     try:
@@ -99,8 +110,8 @@ def show_market(opened: OpenLedger) -> None:
             bids=[(Decimal(bid), Decimal(1000))],
             asks=[(Decimal(ask), Decimal(1000))],
         )
-    opened.books.book = books.get  # type: ignore[method-assign]
-    opened.executor.on_book(MARKET.yes_token, books[MARKET.yes_token], MARKET)
+    opened.books.book = books.get  # type: ignore[method-assign, assignment]
+    opened.paper.on_book(MARKET.yes_token, books[MARKET.yes_token], MARKET)
 
 
 def an_intent(**changes: Any) -> dict[str, Any]:
@@ -112,6 +123,7 @@ def an_intent(**changes: Any) -> dict[str, Any]:
         "side": "BUY",
         "size": "20",
         "price": "0.4",
+        "post_only": True,
     }
     return {name: v for name, v in (intent | changes).items() if v is not None}
 
@@ -119,3 +131,19 @@ def an_intent(**changes: Any) -> dict[str, Any]:
 def keyed(key: str) -> dict[str, str]:
     """The header that names an intent."""
     return {"Idempotency-Key": key}
+
+
+@asynccontextmanager
+async def listening(service: Service) -> AsyncIterator[str]:
+    """Let a service be reached over a real socket; its address."""
+    options = ServeOptions(port=0)
+    listener = listen(options)
+    server = ApiServer(uvicorn_config(service.app, options))
+    serving = asyncio.create_task(server.serve([listener]))
+    await server.is_up.wait()
+    try:
+        yield url_of(listener, is_encrypted=False)
+    finally:
+        service.app.state.hub.close()
+        server.should_exit = True
+        await serving
