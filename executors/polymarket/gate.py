@@ -22,7 +22,7 @@ from executors.polymarket.answers import (
 )
 from executors.polymarket.settings import GateSettings
 from ledger.clock import Clock
-from ledger.decide import PostAnswered, PostOutcome
+from ledger.decide import ID_MISMATCH, PostAnswered, PostOutcome
 
 _CANCELS: Final = "cancels"
 _CLOSES_INTAKE: Final = (DISABLED, CANCEL_ONLY)
@@ -72,6 +72,8 @@ class Gate:
         self._clock = clock
         self._until: dict[str, float] = {}
         self._in_a_row: dict[str, int] = {}
+        # Also when its answer came too late for the ledger to halt on it.
+        self._mismatch = ""
         self.posts = TokenBucket(settings.orders_per_sec, settings.order_burst, clock)
         self.cancels = TokenBucket(
             settings.cancels_per_sec, settings.cancel_burst, clock
@@ -79,6 +81,12 @@ class Gate:
 
     def closed(self, *, post_only: bool) -> PostAnswered | None:
         """The answer to a post that must not be sent now; `None` if it may."""
+        if self._mismatch:
+            return PostAnswered(
+                outcome=PostOutcome.NOT_PROCESSED,
+                code=ID_MISMATCH,
+                text=f"not sent: {self._mismatch}",
+            )
         kinds = _FOR_ALL_POSTS if post_only else (*_FOR_ALL_POSTS, POST_ONLY_MODE)
         left = {kind: wait for kind in kinds if (wait := self._left_sec(kind)) > 0}
         if not left:
@@ -94,6 +102,8 @@ class Gate:
     def observe(self, answer: PostAnswered) -> PostAnswered:
         """Learn from an answer to a post; a pause it begins is put into it."""
         code = answer.code
+        if code == ID_MISMATCH:
+            self._mismatch = answer.text
         if answer.outcome is not PostOutcome.NOT_PROCESSED:
             if answer.outcome is not PostOutcome.UNKNOWN:
                 self._in_a_row.clear()  # the engine works
@@ -122,6 +132,8 @@ class Gate:
 
     def unavailable(self) -> str:
         """Why intents should not even be recorded now; empty if they should."""
+        if self._mismatch:
+            return self._mismatch
         for code in _CLOSES_INTAKE:
             if self._left_sec(code) > 0:
                 return _TEXTS[code]

@@ -7,7 +7,7 @@ import pytest
 from executors.polymarket import GateSettings
 from executors.polymarket.answers import Answer, classify_post
 from executors.polymarket.gate import Gate, TokenBucket
-from ledger.decide import PostAnswered, PostOutcome
+from ledger.decide import ID_MISMATCH, PostAnswered, PostOutcome
 from tests.unit.polymarket_live.scripted import TurnedClock
 
 ID = "0x" + "1" * 64
@@ -124,3 +124,18 @@ def test_a_bucket_lets_a_burst_through_and_then_its_rate(clock: TurnedClock) -> 
     assert bucket.wait_sec(21) == pytest.approx(0.025)
     clock.seconds += 60
     assert bucket.wait_sec(61) > 0
+
+
+def test_an_answer_about_another_order_closes_for_good(
+    gate: Gate, clock: TurnedClock
+) -> None:
+    """Too late for the ledger to halt on it, it must still stop the next post."""
+    other = json.dumps(
+        {"success": True, "errorMsg": "", "orderID": "0x2", "status": "live"}
+    )
+    gate.observe(classify_post(Answer(status=200, text=other), ID))
+    clock.seconds += 3600
+    closed = gate.closed(post_only=True)
+    assert closed is not None
+    assert (closed.outcome, closed.code) == (PostOutcome.NOT_PROCESSED, ID_MISMATCH)
+    assert "0x2" in gate.unavailable()
