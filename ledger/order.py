@@ -161,6 +161,8 @@ class Order(msgspec.Struct, kw_only=True, gc=False):
     what the strategy asked for.
     `matched` counts every trade the venue matched, void ones included; `filled`,
     `cost` and `fees` count live trades only, `settled` confirmed ones.
+    `cost` is size times price, exact and uncut, so that `avg_price` is exact too;
+    what moved on the chain is cut to 6 places, in positions and cash.
     `unsettled` counts trades that have not reached their end on chain.
     `dust` is the residue that the venue may leave unfilled, 0 unless it said so.
     """

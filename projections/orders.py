@@ -121,7 +121,8 @@ ORDERS = Table(
 
 Sizes are shares, `price` and `avg_price` pUSD per share, `cost`, `fees` and
 `reserved_cash` pUSD.
-`filled`, `cost` and `fees` count live fills only.
+`filled`, `cost` and `fees` count live fills only; `cost` is the exact product of
+size and price, which positions cut to 6 places.
 `requested_us` and `expires_us` are the intent's own times; `position` is that of
 the order's last event.
 """
