@@ -1,7 +1,7 @@
 """The client for programs without an event loop."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from datetime import datetime
 from decimal import Decimal
 from threading import Thread
@@ -104,7 +104,7 @@ class SyncLedgerClient:
         """How the ledger and each of its loops is doing."""
         return self._run(self._client.health())
 
-    def follow(self, after: int | None = None, **where: str) -> Iterator[LedgerEvent]:
+    def follow(self, after: int | None = None, **where: str) -> Generator[LedgerEvent]:
         """Every event behind a position, then live, each once, in order."""
         events = self._client.follow(after, **where)
         try:
