@@ -22,8 +22,11 @@ T = TypeVar("T")
 _START: Final = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
+_LIMIT_SEC: Final = 7 * 24 * 3600.0
+
+
 class StuckError(RuntimeError):
-    """Everybody waits for somebody, and no timer will ever wake one of them."""
+    """Everybody waits for somebody: no timer is set, or none has helped for days."""
 
 
 class SimLoop(asyncio.SelectorEventLoop):
@@ -32,8 +35,9 @@ class SimLoop(asyncio.SelectorEventLoop):
     Threads are refused: the moment they end is not the seed's to decide.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, limit_sec: float = _LIMIT_SEC) -> None:
         self.seconds = 0.0
+        self._limit = limit_sec
         self._chance = Random(seed)
         super().__init__(_JumpingSelector(self._jump))
         # Two timers a nanosecond apart are two moments.
@@ -62,6 +66,9 @@ class SimLoop(asyncio.SelectorEventLoop):
 
     def _jump(self, seconds: float) -> None:
         self.seconds += seconds
+        if self.seconds > self._limit:
+            # Something that only ticks would keep a deadlock alive for ever.
+            raise StuckError(f"not done after {self._limit:.0f} virtual seconds")
 
 
 class LoopClock:

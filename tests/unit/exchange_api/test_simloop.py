@@ -78,6 +78,22 @@ def test_waiting_for_nobody_is_reported_not_endless() -> None:
         simulate(1, main)
 
 
+def test_a_wait_that_only_a_ticking_task_keeps_alive_ends_too() -> None:
+    """An exchange always has a timer, so its deadlocks would tick on for ever."""
+
+    async def tick(clock: LoopClock) -> None:
+        while True:
+            await clock.sleep(60)
+
+    async def main(clock: LoopClock) -> None:
+        ticking = asyncio.create_task(tick(clock))
+        await asyncio.Event().wait()
+        ticking.cancel()
+
+    with pytest.raises(StuckError, match="virtual seconds"):
+        simulate(1, main)
+
+
 def test_threads_are_refused() -> None:
     """When a thread ends is not the seed's to decide."""
 
