@@ -7,6 +7,7 @@ import hmac
 import os
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,6 +32,7 @@ PREFIX: Final = "olt_"
 _BYTES: Final = 32
 _PRIVATE: Final = 0o600
 _OTHERS: Final = 0o077
+_LOOK_EVERY_SECONDS: Final = 0.2
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -72,15 +74,23 @@ class _File(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class Tokens:
-    """The tokens of one data folder; a changed file counts at once."""
+    """The tokens of one data folder; a changed file counts within a moment."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Read the file, if it is there.
+
+        Args:
+            path: The file.
+            monotonic: Seconds that never run backwards.
 
         Raises:
             ConfigError: it cannot be read, is malformed, or others may read it.
         """
         self.path = path
+        self._monotonic = monotonic
+        self._look_again_at = 0.0
         self._stamp: tuple[int, int, int] | None = None
         self._by_hash: dict[str, Token] = {}
         self._refresh()
@@ -93,8 +103,12 @@ class Tokens:
 
     def find(self, text: str) -> Token | None:
         """The token of this text; `None` for one that is unknown or revoked."""
-        if _stamp_of(self.path) != self._stamp:
-            self._refresh()
+        now = self._monotonic()
+        if now >= self._look_again_at:
+            # Not for each request: the look lets other threads in between.
+            self._look_again_at = now + _LOOK_EVERY_SECONDS
+            if _stamp_of(self.path) != self._stamp:
+                self._refresh()
         digest = _hash(text)
         found = self._by_hash.get(digest)
         if found is None or not hmac.compare_digest(found.sha256, digest):

@@ -27,6 +27,7 @@ HOMES = {
         "executors/market_data/rest.py",
         "executors/exchange/inloop.py",
         "executors/polymarket/",
+        "service/client/",
     ),
     "websockets": ("executors/market_data/live.py", "executors/polymarket/stream.py"),
     "typer": ("service/",),
