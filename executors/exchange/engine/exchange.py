@@ -62,6 +62,7 @@ class Exchange:
         The seed of ids stays the one that the exchange began with.
         """
         self._clearing.config = config
+        self._gate.post_only_ms = config.post_only_after_restart_ms
 
     # --- markets and money
 

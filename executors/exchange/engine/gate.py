@@ -5,11 +5,14 @@ from executors.exchange.engine.types import Mode, Refused
 
 
 class Gate:
-    """The mode; a restart is followed by a time of post-only, then all is normal."""
+    """The mode; a restart is followed by a time of post-only, then all is normal.
+
+    `post_only_ms` is how long that time is.
+    """
 
     def __init__(self, post_only_ms: int) -> None:
         self._mode = Mode()
-        self._post_only_ms = post_only_ms
+        self.post_only_ms = post_only_ms
 
     def mode(self, now_ms: int) -> Mode:
         """The mode at a moment; moments must not go back."""
@@ -17,7 +20,7 @@ class Gate:
         if mode.until_ms is None or now_ms < mode.until_ms:
             return mode
         if mode.name == "restarting":
-            self._mode = Mode("post_only", mode.until_ms + self._post_only_ms)
+            self._mode = Mode("post_only", mode.until_ms + self.post_only_ms)
             return self.mode(now_ms)
         self._mode = Mode()
         return self._mode

@@ -189,6 +189,20 @@ def test_a_restart_is_followed_by_two_minutes_of_post_only() -> None:
     assert isinstance(venue.place("t", "BUY", YES, "0.4", 10), Placed)
 
 
+def test_the_post_only_time_can_be_changed_while_running() -> None:
+    """Nobody practises a restart by waiting two minutes."""
+    venue = ready()
+    config = msgspec.structs.replace(
+        venue.exchange.config, post_only_after_restart_ms=1_000
+    )
+    venue.exchange.configure(config)
+    venue.exchange.set_mode(Mode("restarting", venue.now_ms + 1_000))
+    venue.wait(1_000)
+    answer = venue.place("t", "BUY", YES, "0.4", 10)
+    assert isinstance(answer, Refused)
+    assert answer.retry_after_seconds == 1
+
+
 def test_a_canceled_order_frees_its_money() -> None:
     """Money that stays locked ends a bot's day early."""
     venue = ready()
