@@ -10,12 +10,13 @@ from random import Random
 
 from ledger.clock import Clock
 from ledger.manager.account import AccountDesk
+from ledger.manager.batch import BatchPlacement
 from ledger.manager.cancellation import Cancellation
 from ledger.manager.desk import Desk
 from ledger.manager.following import Following
 from ledger.manager.journal import Journal
 from ledger.manager.metrics import Metrics, NoMetrics
-from ledger.manager.placement import Placement
+from ledger.manager.placement import Placement, Preview
 from ledger.manager.reconciler import Reconciler, ReconciliationResult
 from ledger.manager.resolver import Resolver
 from ledger.manager.results import (
@@ -41,6 +42,7 @@ __all__ = [
     "OrderError",
     "OrderManager",
     "OrderResult",
+    "Preview",
     "Reconciler",
     "ReconciliationResult",
 ]
@@ -82,7 +84,10 @@ class OrderManager:
         self._resolver = Resolver(self.desk, self._following)
         self._settlements = SettlementWatch(self.desk)
         self._cancellation = Cancellation(self.desk, self._resolver)
+        self._batches = BatchPlacement(self.desk, self._placement)
         self.place = self._placement.place
+        self.place_batch = self._batches.place
+        self.preview = self._placement.preview
         self.cancel = self._cancellation.cancel
         self.cancel_all = self._cancellation.cancel_all
         self.on_fill = self._following.on_fill

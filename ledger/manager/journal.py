@@ -96,9 +96,14 @@ class Journal:
         return None
 
     async def append(
-        self, events: Sequence[NewEvent], identity: Identity | None = None
+        self,
+        events: Sequence[NewEvent],
+        identity: Identity | None = None,
+        others: Sequence[Identity] = (),
     ) -> None:
-        """Record events; returns when they are durable.
+        """Record events, all or none; returns when they are durable.
+
+        `others` are further identities, where the events are of several orders.
 
         Raises:
             StoreFailedError: they may or may not be on disk; a restart tells.
@@ -109,7 +114,7 @@ class Journal:
         for stream, version, event in events:
             state.apply(stream, version, event)
         try:
-            await self.writer.append(AppendRequest(events, identity))
+            await self.writer.append(AppendRequest(events, identity, others))
         except StoreFailedError:
             raise
         except Exception as error:

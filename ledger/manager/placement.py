@@ -21,14 +21,23 @@ from ledger.errors import (
 )
 from ledger.intent import OrderIntent
 from ledger.manager.desk import Desk
+from ledger.manager.placement_events import (
+    placement_request,
+    prepared_event,
+    refused_event,
+    requested_event,
+    resized_event,
+    slippage_code,
+    slippage_evidence,
+)
 from ledger.manager.results import BookSource, OrderResult, failure, result_of
 from ledger.market import Market
 from ledger.order import snapshot
 from ledger.recorded import Identity, NewEvent
 from ledger.risk import RiskDecision, RiskManager
-from ledger.slippage import INSUFFICIENT_LIQUIDITY, SlippageGuard, SlippageResult
+from ledger.slippage import SlippageGuard, SlippageResult
 from ledger.values import ZERO, Side, TradingMode, text_of
-from ledger.venue import PlacementRequest, PreparedOrder
+from ledger.venue import PreparedOrder
 
 _NORMAL: Final = TradingMode.NORMAL
 _NOT_PROCESSED: Final = PostOutcome.NOT_PROCESSED
@@ -36,7 +45,7 @@ _UNKNOWN: Final = PostOutcome.UNKNOWN
 _NOT_TAKEN: Final = frozenset({PostOutcome.REFUSED, _NOT_PROCESSED})
 
 
-class _Placing:
+class Placing:
     """An intent whose placement is under way, and who else asked for it."""
 
     __slots__ = ("fingerprint", "waiting")
@@ -58,6 +67,26 @@ class _Placing:
                 future.set_result(None)
 
 
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided about an intent, before anything is recorded.
+
+    `by` is who refuses it, empty if nobody does; `size` is what would work, in
+    shares, after any cap; `evidence` is what the decision rests on.
+    """
+
+    verdict: RiskDecision
+    size: Decimal
+    by: str = ""
+    code: str = ""
+    text: str = ""
+    evidence: dict[str, str] = {}
+
+    @property
+    def approved(self) -> bool:
+        """Whether it would be signed and sent."""
+        return not self.by
+
+
 class Placement:
     """Places intents, each once."""
 
@@ -71,12 +100,12 @@ class Placement:
     ) -> None:
         self._desk = desk
         self._books = books
-        self._risk = risk
+        self.risk = risk
         self._slippage = slippage
         self._journal = desk.journal
         self._state = desk.journal.state
-        self._ids = OrderIds(desk.rng)
-        self._placing: dict[tuple[str, str], _Placing] = {}
+        self.ids = OrderIds(desk.rng)
+        self.placing: dict[tuple[str, str], Placing] = {}
 
     async def place(self, intent: OrderIntent) -> OrderResult:
         """Place one order, once, however often it is asked for.
@@ -99,20 +128,21 @@ class Placement:
         key = (intent.strategy, intent.idempotency_key)
         # One at a time per key: whoever waited finds what was stored, or, if
         # that attempt recorded nothing, makes its own.
-        while (earlier := self._placing.get(key)) is not None:
+        while (earlier := self.placing.get(key)) is not None:
             await earlier.finished()
         known = self._journal.find_intent(*key)
         if known is not None:
             await self._journal.durable()
-            return self._same_as_stored(fingerprint, known)
-        placing = self._placing[key] = _Placing(fingerprint)
+            return self.same_as_stored(fingerprint, known)
+        placing = self.placing[key] = Placing(fingerprint)
         try:
             return await self._place_new(intent, fingerprint)
         finally:
-            del self._placing[key]
+            del self.placing[key]
             placing.finish()
 
-    def _same_as_stored(self, fingerprint: str, known: Identity) -> OrderResult:
+    def same_as_stored(self, fingerprint: str, known: Identity) -> OrderResult:
+        """The answer to a key that is known: its order, or a conflict."""
         order = snapshot(self._desk.journal.order(known.order_id))
         if fingerprint != known.fingerprint:
             conflict = IdempotencyConflictError(known.idempotency_key, known.order_id)
@@ -123,12 +153,12 @@ class Placement:
         now = self._desk.clock.now()
         market = self._state.markets.get(intent.market_id)
         try:
-            market = self._check_input(intent, market, now)
+            market = self.check_input(intent, market, now)
         except (InvalidInputError, NotReadyError) as error:
             return failure(error)
-        order_id = self._ids.next(now)
-        request = _requested(intent, market, fingerprint, order_id, now)
-        verdict = self._risk.check_order(intent, self._state, market=market, now=now)
+        order_id = self.ids.next(now)
+        request = requested_event(intent, market, fingerprint, order_id, now)
+        verdict = self.risk.check_order(intent, self._state, market=market, now=now)
         if not verdict.approved:
             return await self._refuse(
                 order_id,
@@ -138,18 +168,18 @@ class Placement:
                 verdict.reason,
                 verdict.evidence,
             )
-        self._state.exposure.count_request(self._risk.rate_scopes(intent), now)
+        self._state.exposure.count_request(self.risk.rate_scopes(intent), now)
         size = verdict.adjusted_size or intent.size
         evidence: dict[str, str] = {}
         if not intent.post_only:
-            slip = self._check_slippage(intent, size, market)
-            evidence = _slippage_evidence(slip)
+            slip = self.check_slippage(intent, size, market)
+            evidence = slippage_evidence(slip)
             if not slip.allowed:
                 return await self._refuse(
                     order_id,
                     request,
                     "slippage",
-                    _slippage_code(slip),
+                    slippage_code(slip),
                     slip.recommendation,
                     evidence,
                 )
@@ -158,7 +188,7 @@ class Placement:
         except (VenueRejectedError, PreparationError) as error:
             by = "venue" if isinstance(error, VenueRejectedError) else "preparation"
             return await self._refuse(order_id, request, by, error.code, str(error), {})
-        stop = self._stopped_meanwhile(intent)
+        stop = self.stopped_meanwhile(intent)
         if stop:
             text = f"the ledger became {stop} while the order was prepared"
             return await self._refuse(order_id, request, "risk", stop, text, {})
@@ -167,10 +197,55 @@ class Placement:
         )
         return await self.post(order_id, prepared, now)
 
-    def _check_input(
+    def preview(self, intent: OrderIntent) -> Preview:
+        """What would be decided about an intent now; nothing is recorded.
+
+        Raises:
+            InvalidInputError, NotReadyError: as `check_input`.
+        """
+        now = self._desk.clock.now()
+        market = self.check_input(
+            intent, self._state.markets.get(intent.market_id), now
+        )
+        return self.decided(intent, market, now)
+
+    def decided(self, intent: OrderIntent, market: Market, now: datetime) -> Preview:
+        """What risk and slippage say about an intent, in this moment."""
+        verdict = self.risk.check_order(intent, self._state, market=market, now=now)
+        size = verdict.adjusted_size or intent.size
+        if not verdict.approved:
+            return Preview(
+                verdict=verdict,
+                size=size,
+                by="risk",
+                code=verdict.code,
+                text=verdict.reason,
+                evidence=verdict.evidence,
+            )
+        if intent.post_only:
+            return Preview(verdict=verdict, size=size)
+        slip = self.check_slippage(intent, size, market)
+        evidence = slippage_evidence(slip)
+        if slip.allowed:
+            return Preview(verdict=verdict, size=size, evidence=evidence)
+        return Preview(
+            verdict=verdict,
+            size=size,
+            by="slippage",
+            code=slippage_code(slip),
+            text=slip.recommendation,
+            evidence=evidence,
+        )
+
+    def check_input(
         self, intent: OrderIntent, market: Market | None, now: datetime
     ) -> Market:
-        """Check what only the ledger can: names it knows, grid, time."""
+        """Check what only the ledger can: names it knows, grid, time.
+
+        Raises:
+            InvalidInputError: names the field.
+            NotReadyError: orders cannot go out at the moment.
+        """
         known = self._desk.config.strategies
         if known and intent.strategy not in known:
             raise unknown_strategy(intent.strategy)
@@ -189,9 +264,10 @@ class Placement:
             raise NotReadyError(closed_because)
         return market
 
-    def _check_slippage(
+    def check_slippage(
         self, intent: OrderIntent, size: Decimal, market: Market
     ) -> SlippageResult:
+        """What the book says about a size; refused without a book."""
         book = self._books.book(market.token(intent.outcome))
         if book is None:
             return SlippageResult(
@@ -219,24 +295,14 @@ class Placement:
     async def _prepare(
         self, intent: OrderIntent, market: Market, order_id: str, size: Decimal
     ) -> PreparedOrder:
-        request = PlacementRequest(
-            order_id=order_id,
-            market=market,
-            outcome=intent.outcome,
-            side=intent.side,
-            size=size,
-            price=intent.price,
-            time_in_force=intent.time_in_force,
-            post_only=intent.post_only,
-            expires_at=intent.expires_at,
-        )
+        request = placement_request(intent, market, order_id, size)
         if self._desk.executor.is_inline:
             return await self._desk.executor.prepare(request)
         # Others may decide while this one is being signed: it must count now.
         with self._state.hold(intent, size, market.fee_rate):
             return await self._desk.executor.prepare(request)
 
-    def _stopped_meanwhile(self, intent: OrderIntent) -> str:
+    def stopped_meanwhile(self, intent: OrderIntent) -> str:
         """Why an order that was decided on may not go out any more, if so."""
         mode = self._state.mode
         if mode is _NORMAL:
@@ -257,8 +323,8 @@ class Placement:
         stream, venue_id = ev.order_stream(order_id), prepared.venue_order_id
         batch = [NewEvent(stream, 1, request)]
         if verdict.adjusted_size is not None:
-            batch.append(NewEvent(stream, 2, _resized(request, verdict)))
-        signed = _prepared(request, prepared, evidence)
+            batch.append(NewEvent(stream, 2, resized_event(request, verdict)))
+        signed = prepared_event(request, prepared, evidence)
         batch.append(NewEvent(stream, len(batch) + 1, signed))
         identity = Identity(
             request.strategy, request.idempotency_key, fingerprint, order_id, venue_id
@@ -281,14 +347,7 @@ class Placement:
         evidence: dict[str, str],
     ) -> OrderResult:
         stream = ev.order_stream(order_id)
-        refused = ev.OrderRefused(
-            at=request.at,
-            correlation_id=request.correlation_id,
-            by=by,
-            code=code,
-            text=text,
-            evidence=evidence,
-        )
+        refused = refused_event(request, by, code, text, evidence)
         identity = Identity(
             request.strategy, request.idempotency_key, request.fingerprint, order_id, ""
         )
@@ -394,78 +453,3 @@ class Placement:
             )
         else:
             self._desk.log.info("order_placed", order_id=order_id)
-
-
-def _requested(
-    intent: OrderIntent, market: Market, fingerprint: str, order_id: str, now: datetime
-) -> ev.OrderRequested:
-    return ev.OrderRequested(
-        at=now,
-        actor=intent.strategy,
-        correlation_id=intent.correlation_id or order_id,
-        strategy=intent.strategy,
-        idempotency_key=intent.idempotency_key,
-        fingerprint=fingerprint,
-        market_id=intent.market_id,
-        token_id=market.token(intent.outcome),
-        outcome=intent.outcome,
-        side=intent.side,
-        size=intent.size,
-        price=intent.price,
-        time_in_force=intent.time_in_force,
-        post_only=intent.post_only,
-        expires_at=intent.expires_at,
-        max_slippage_bps=intent.max_slippage_bps,
-        fee_rate=market.fee_rate,
-        note=intent.note,
-    )
-
-
-def _resized(request: ev.OrderRequested, verdict: RiskDecision) -> ev.OrderResized:
-    assert verdict.adjusted_size is not None
-    return ev.OrderResized(
-        at=request.at,
-        correlation_id=request.correlation_id,
-        size=verdict.adjusted_size,
-        requested_size=request.size,
-        code=verdict.code,
-        text=verdict.reason,
-    )
-
-
-def _prepared(
-    request: ev.OrderRequested, prepared: PreparedOrder, evidence: dict[str, str]
-) -> ev.OrderPrepared:
-    return ev.OrderPrepared(
-        at=request.at,
-        correlation_id=request.correlation_id,
-        venue_order_id=prepared.venue_order_id,
-        size=prepared.size,
-        maker_amount=prepared.maker_amount,
-        taker_amount=prepared.taker_amount,
-        signed_order=prepared.signed_order,
-        evidence=evidence,
-    )
-
-
-def _slippage_code(result: SlippageResult) -> str:
-    if result.effective_price is not None:
-        return "slippage"
-    if result.recommendation == INSUFFICIENT_LIQUIDITY:
-        return "insufficient_liquidity"
-    return "no_market_data"
-
-
-def _slippage_evidence(result: SlippageResult) -> dict[str, str]:
-    if result.effective_price is None:
-        return {}
-    return {
-        "effective_price": _plain(result.effective_price),
-        "slippage_bps": _plain(result.expected_slippage_bps),
-    }
-
-
-def _plain(number: Decimal) -> str:
-    """A number without an exponent; formatting takes twice as long."""
-    text = str(number)
-    return f"{number:f}" if "E" in text else text

@@ -36,10 +36,14 @@ _DEFAULTS: Final = StoreOptions()
 
 
 class AppendRequest(NamedTuple):
-    """Events that are recorded together or not at all, and their identity."""
+    """Events that are recorded together or not at all, and their identity.
+
+    `others` are further identities, where the events are of several orders.
+    """
 
     events: Sequence[NewEvent]
     identity: Identity | None = None
+    others: Sequence[Identity] = ()
 
 
 class LedgerStore(LogReader):
@@ -220,6 +224,7 @@ class LedgerStore(LogReader):
             for stream, version, event in request.events
         ]
         identities = [r.identity for r in requests if r.identity is not None]
+        identities += [other for r in requests for other in r.others]
         try:
             self._recorder.append(entries, identities)
         except sqlite3.Error as error:
