@@ -44,7 +44,7 @@ def takes(
     parameters: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Document a route's body, for `openapi_extra`."""
-    body = {"schema": ref(kind), "examples": {"example": _held(example)}}
+    body = {"schema": ref(kind), "examples": {"example": held(example)}}
     content = {"application/json": body}
     extra: dict[str, Any] = {
         "requestBody": {"required": not is_optional, "content": content}
@@ -74,7 +74,7 @@ def gives(
     schema = {"type": "object"} if kind is None else ref(kind)
     content: dict[str, Any] = {"schema": schema}
     if example is not None:
-        content["examples"] = {"example": _held(example)}
+        content["examples"] = {"example": held(example)}
     good: dict[str, Any] = {"content": {"application/json": content}}
     if headers:
         good["headers"] = {
@@ -90,7 +90,7 @@ def gives(
     return found
 
 
-def _held(example: object) -> dict[str, str]:
+def held(example: object) -> dict[str, str]:
     """A placeholder for an example: FastAPI would strip its nulls."""
     _EXAMPLES.append(example)
     return {"value": f"{_HELD}{len(_EXAMPLES) - 1}"}

@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
+import structlog
+
 from ledger import events as ev
 from ledger.errors import UnknownOrderError
 from ledger.intent import OrderIntent
@@ -18,6 +20,8 @@ from ledger.recorded import NewEvent
 from service.runtime import Runtime
 
 _T = TypeVar("_T")
+
+_log = structlog.get_logger("service.http")
 
 _ORDER_PREFIX: Final = ev.order_stream("")
 _MOST_UNDER_WAY: Final = 5_000
@@ -46,8 +50,14 @@ class Intake:
         """Let a command run to its end, whatever becomes of the request."""
         task = asyncio.ensure_future(work)
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            # Whoever waits hears of it as well; after an answer nobody does.
+            _log.warning("command.failed", error=str(task.exception()))
 
     async def shielded(self, work: Coroutine[Any, Any, _T]) -> _T:
         """The result of a command that runs to its end, whoever hangs up."""
@@ -65,14 +75,43 @@ class Intake:
             The placement, and the order as it was when it became durable; what
             was there before, or could not be recorded, resolves the first only.
         """
-        recorded: Recorded = asyncio.get_running_loop().create_future()
-        key = (intent.strategy, intent.idempotency_key)
-        # Only the first to come with a key makes the order; others wait for it.
-        is_first = self._waiting.setdefault(key, recorded) is recorded
+        recorded, keys = self._expected([intent])
         task = self.start(self._opened.manager.place(intent))
-        if is_first:
-            task.add_done_callback(lambda _: self._waiting.pop(key, None))
+        if keys:
+            task.add_done_callback(lambda _: self._waiting.pop(keys[0], None))
+        return task, recorded[0]
+
+    def place_batch(
+        self, intents: Sequence[OrderIntent]
+    ) -> tuple[asyncio.Task[list[OrderResult]], list[Recorded]]:
+        """As `place`, for several intents that are recorded together."""
+        recorded, keys = self._expected(intents)
+        task = self.start(self._opened.manager.place_batch(intents))
+
+        def forget(_: object) -> None:
+            for key in keys:
+                self._waiting.pop(key, None)
+
+        task.add_done_callback(forget)
         return task, recorded
+
+    def _expected(
+        self, intents: Sequence[OrderIntent]
+    ) -> tuple[list[Recorded], list[tuple[str, str]]]:
+        """Futures of what will be recorded, and the keys that they stand under.
+
+        Only the first to come with a key makes the order; others wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        found: list[Recorded] = []
+        keys = []
+        for intent in intents:
+            future: Recorded = loop.create_future()
+            key = (intent.strategy, intent.idempotency_key)
+            if self._waiting.setdefault(key, future) is future:
+                keys.append(key)
+            found.append(future)
+        return found, keys
 
     async def closed(self, order_id: str) -> None:
         """Wait until nothing more is expected of an order."""
@@ -94,17 +133,19 @@ class Intake:
 
     def _note(self, events: Sequence[NewEvent]) -> None:
         """Called after each commit, before whoever waits for it runs on."""
-        stream, _, event = events[0]
-        if type(event) is ev.OrderRequested and self._waiting:
-            found = self._waiting.get((event.strategy, event.idempotency_key))
-            if found is not None and not found.done():
-                # Now memory is exactly what was committed; a moment later it
-                # may not be.
-                order_id = stream[len(_ORDER_PREFIX) :]
-                found.set_result(snapshot(self._journal.order(order_id)))
+        if self._waiting:
+            for stream, version, event in events:
+                if version == 1 and type(event) is ev.OrderRequested:
+                    self._note_requested(stream[len(_ORDER_PREFIX) :], event)
         if self._closing:
             for new in events:
                 self._note_closed(new.stream)
+
+    def _note_requested(self, order_id: str, event: ev.OrderRequested) -> None:
+        found = self._waiting.get((event.strategy, event.idempotency_key))
+        if found is not None and not found.done():
+            # Now memory is exactly what was committed; a moment later it may not be.
+            found.set_result(snapshot(self._journal.order(order_id)))
 
     def _note_closed(self, stream: str) -> None:
         waiting = self._closing.get(stream.removeprefix(_ORDER_PREFIX))

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal
 
 import structlog
@@ -11,12 +12,13 @@ from fastapi.responses import Response
 from msgspec.structs import asdict, replace
 from pydantic import BaseModel, ConfigDict
 
+from ledger.errors import IdempotencyConflictError, InvalidInputError
 from ledger.intent import OrderIntent
 from ledger.manager import OrderResult
 from ledger.order import Order, snapshot
-from ledger.values import decimal_from
+from ledger.values import decimal_from, text_of
 from service.http import examples, schemas
-from service.http.docs import gives, takes
+from service.http.docs import gives, held, ref, takes
 from service.http.gate import Send, require, send_body
 from service.http.intake import Intake, Recorded
 from service.http.problems import Problem, problem_of, problem_of_result
@@ -28,7 +30,7 @@ from service.http.requests import (
     strategy_for,
 )
 from service.http.rows import Record, encode, order_row
-from service.http.schemas import MOST_WAIT_MS, WAIT_MS, Intent, decode
+from service.http.schemas import MOST_WAIT_MS, WAIT_MS, Batch, Intent, decode
 from service.runtime import Runtime
 from service.tokens import Scope, Token
 
@@ -232,6 +234,69 @@ class Placer:
             return await self._still_going(task, recorded)
         return self._finished(result, 200)
 
+    def preview(self, intent: OrderIntent) -> Response:
+        """What would be decided about an intent; nothing is recorded.
+
+        Raises:
+            InvalidInputError, NotReadyError: it would not even be recorded.
+        """
+        found = self._runtime.opened.manager.preview(intent)
+        content = asdict(found)
+        del content["verdict"]
+        return answer(
+            {**content, "approved": found.approved, "size": text_of(found.size)}
+        )
+
+    async def place_batch(
+        self, caller: Token, key: str | None, batch: Batch, waiting: Waiting
+    ) -> Response:
+        """Record several intents in one commit, or none of them.
+
+        Raises:
+            Problem: as `intent`.
+            InvalidInputError, IdempotencyConflictError: nothing was recorded.
+        """
+        name = key_of(key)
+        intents = [
+            _numbered(number, body, caller, name)
+            for number, body in enumerate(batch.intents)
+        ]
+        check_open(self._runtime, self._intake)
+        self._check_length(intents[0].strategy, name, len(intents))
+        task, recorded = self._intake.place_batch(intents)
+        status = 202
+        if waiting.wait == "recorded":
+            await first(task, recorded[-1])
+        else:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(waiting.timeout_ms / 1000):
+                    results = await asyncio.shield(task)
+                    if waiting.wait == "final":
+                        await self._all_closed(results)
+                    status = 200
+            await first(task, recorded[-1])
+        if not task.done():
+            items = [recorded_answer(future.result()) for future in recorded]
+            return answer({"items": items}, 202)
+        renewed = [await self._renewed(result) for result in task.result()]
+        return answer({"items": [result_answer(r) for r in renewed]}, status)
+
+    def _check_length(self, strategy: str, key: str, length: int) -> None:
+        """Refuse a batch that is the beginning of one that was placed before.
+
+        Raises:
+            IdempotencyConflictError: the key belongs to more intents.
+        """
+        beyond = leg_key(key, length)
+        known = self._journal.find_intent(strategy, beyond)
+        if known is not None:
+            raise IdempotencyConflictError(key, known.order_id)
+
+    async def _all_closed(self, results: Sequence[OrderResult]) -> None:
+        for result in results:
+            if result.order is not None:
+                await self._intake.closed(result.order.order_id)
+
     async def _still_going(
         self, task: "asyncio.Task[OrderResult]", recorded: Recorded
     ) -> Response:
@@ -253,6 +318,20 @@ class Placer:
     def _finished(self, result: OrderResult, status: int) -> Response:
         refuse_unrecorded(result)
         return _answered(result_answer(result), status)
+
+
+def leg_key(key: str, number: int) -> str:
+    """The key of one leg of a batch, counted from 0."""
+    return f"{key}/{number}"
+
+
+def _numbered(number: int, body: Intent, caller: Token, key: str) -> OrderIntent:
+    """One leg of a batch; what is wrong with it names its number."""
+    try:
+        return intent_of(body, caller, leg_key(key, number))
+    except InvalidInputError as error:
+        field = f"intents.{number}.{error.field}"
+        raise InvalidInputError(field, error.reason, code=error.code) from None
 
 
 async def first(task: "asyncio.Task[Any]", recorded: Recorded) -> None:
@@ -286,6 +365,13 @@ def router(placer: Placer) -> APIRouter:
         also=(404, 408, 409, 413, 415, 429, 503),
         headers={"Location": "where the order is"},
     )
+    content = responses[200]["content"]["application/json"]
+    responses[200]["content"] = {
+        "application/json": {
+            "schema": {"anyOf": [content["schema"], ref(schemas.Decision)]},
+            "examples": {**content["examples"], "dry_run": held(examples.DECISION)},
+        }
+    }
 
     @routes.post(
         "/v1/intents",
@@ -299,6 +385,29 @@ def router(placer: Placer) -> APIRouter:
         caller = caller_of(request, Scope.SUBMIT)
         key = request.headers.get("idempotency-key")
         intent = placer.intent(caller, key, body_of(request, Intent))
+        if how.dry_run:
+            return placer.preview(intent)
         return await placer.place(intent, how)
+
+    @routes.post(
+        "/v1/intents:batch",
+        operation_id="placeBatch",
+        responses=gives(
+            schemas.Answers,
+            examples.ANSWERS,
+            statuses=(200, 202),
+            also=(404, 408, 409, 413, 415, 429, 503),
+        ),
+        response_model=None,
+        openapi_extra=takes(Batch, examples.BATCH, parameters=[_KEY]),
+    )
+    async def place_batch(
+        request: Request, how: Annotated[Waiting, Query()]
+    ) -> Response:
+        """Place several orders in one commit, or none: the legs of a pair."""
+        caller = caller_of(request, Scope.SUBMIT)
+        key = request.headers.get("idempotency-key")
+        batch = body_of(request, Batch)
+        return await placer.place_batch(caller, key, batch, how)
 
     return routes
