@@ -7,7 +7,7 @@ Their own times are not believed: a recording is old, and the ledger lives now.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -33,14 +33,41 @@ _YIELD_EVERY: Final = 50
 """Frames played without a pause before everybody else gets a turn."""
 
 
+OnMarket = Callable[[str], None]
+"""Told the id of a market that something happened in; must not block."""
+
+
 class Feed:
     """Shows frames to the books and the paper venue of one ledger."""
 
-    def __init__(self, opened: OpenLedger, markets: Iterable[Market]) -> None:
+    def __init__(
+        self,
+        opened: OpenLedger,
+        markets: Iterable[Market],
+        *,
+        on_books: OnMarket = lambda _: None,
+        on_resolved: OnMarket = lambda _: None,
+    ) -> None:
+        """Begin without books.
+
+        Args:
+            opened: The ledger.
+            markets: Those that are followed; frames about others are passed over.
+            on_books: Told of every market whose books changed, or were lost.
+            on_resolved: Told of every market that has its answer, once that is
+                recorded.
+        """
         self._opened = opened
+        self._on_books = on_books
+        self._on_resolved = on_resolved
         self._listed = {market.market_id: market for market in markets}
         self._markets: dict[str, Market] = {}
         self.frames = 0
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """The markets seen so far that are not decided, by id."""
+        return self._markets
 
     async def play(self, frames: Iterable[Frame], *, speed: Decimal) -> None:
         """Show recorded frames, `speed` times as fast as they came; 0 is at once."""
@@ -84,8 +111,10 @@ class Feed:
             changed = {}
             for market_id in self._markets:
                 self._lose(market_id)
+                self._on_books(market_id)
         for market_id, token_id in changed.items():
             self._show_book(market_id, token_id)
+            self._on_books(market_id)
 
     async def _known(self, market_id: str) -> Market | None:
         market = self._markets.get(market_id)
@@ -143,6 +172,7 @@ class Feed:
         )
         self._markets.pop(market.market_id, None)
         self._listed.pop(market.market_id, None)
+        self._on_resolved(market.market_id)
 
     @property
     def _paper(self) -> PaperExecutor | None:

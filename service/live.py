@@ -163,6 +163,18 @@ async def live_frames(
     settings: Settings, markets: Iterable[Market], clock: Clock
 ) -> AsyncIterator[AsyncGenerator[Frame]]:
     """The frames of the markets' tokens; YES first, which is how a replay tells."""
+    async with (
+        live_feed(settings, markets, clock) as feed,
+        aclosing(feed.frames()) as frames,
+    ):
+        yield frames
+
+
+@asynccontextmanager
+async def live_feed(
+    settings: Settings, markets: Iterable[Market], clock: Clock
+) -> AsyncIterator[LiveFeed]:
+    """The feed itself, for whoever asks for fresh books in between."""
     tokens = [market.token(outcome) for market in markets for outcome in Outcome]
     ping_sec = settings.market_data.ping_interval_sec
     delay_sec = settings.market_data.reconnect_delay_ms / 1000
@@ -175,9 +187,7 @@ async def live_frames(
     )
     async with PublicRest(settings.polymarket.host) as rest:
         rng = Random()  # noqa: S311 -- jitter, not secrecy
-        feed = LiveFeed(chosen, tokens, rest=rest, clock=clock, rng=rng)
-        async with aclosing(feed.frames()) as frames:
-            yield frames
+        yield LiveFeed(chosen, tokens, rest=rest, clock=clock, rng=rng)
 
 
 def _named(settings: Settings, error: VenueError) -> VenueError:

@@ -7,7 +7,6 @@ So the same recording, seed and strategies give the same events, byte for byte.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -34,6 +33,7 @@ from ledger.recorded import NewEvent
 from ledger.values import ONE, ZERO, Outcome
 from ledger.venue import VenueFact
 from service.bootstrap import OpenLedger, open_ledger
+from service.news import News
 from service.recorded_time import Item, SimulatedClock, time_of
 
 HEARTBEAT_MS: Final = 5_000
@@ -84,7 +84,7 @@ class PaperSession:
         self._next: Item | None = None
         self._pace = pace
         self._moving = asyncio.Lock()
-        self._news = _News()
+        self._news = News()
         self._reconcile_ms = ledger.settings.execution.reconcile_interval_sec * 1_000
         self._reconciled_ms = clock.now_ms
         self._beat_ms = clock.now_ms
@@ -167,7 +167,7 @@ class PaperSession:
             await self._reconcile()
         if self.clock.now_ms - self._beat_ms >= HEARTBEAT_MS:
             self._beat_ms = self.clock.now_ms
-            self._news.markets.update(dict.fromkeys(self._markets))
+            self._news.touch(self._markets)
 
     async def _show(self, frame: Frame) -> None:
         """Let a frame reach the books, then the venue."""
@@ -196,7 +196,7 @@ class PaperSession:
             changed = {}
             for market_id in self._markets:
                 executor.on_gap(market_id)
-            self._news.markets.update(dict.fromkeys(self._markets))
+            self._news.touch(self._markets)
         for market_id, update in changed.items():
             self._show_book(self._markets[market_id], update.token_id)
 
@@ -304,34 +304,6 @@ class PaperSession:
         return MarketView(
             market, self.clock.now_ms, books[Outcome.YES], books[Outcome.NO]
         )
-
-
-class _News:
-    """What strategies have not been told yet, each thing once, oldest first."""
-
-    def __init__(self) -> None:
-        self.resolved: deque[str] = deque()
-        self.orders: dict[str, None] = {}
-        self.ticks: deque[PriceTick] = deque()
-        self.markets: dict[str, None] = {}
-
-    @property
-    def is_any(self) -> bool:
-        return bool(self.resolved or self.orders or self.ticks or self.markets)
-
-    def resolve(self, market_id: str) -> None:
-        self.resolved.append(market_id)
-        self.markets.pop(market_id, None)
-
-    def take_order(self) -> str:
-        order_id = next(iter(self.orders))
-        del self.orders[order_id]
-        return order_id
-
-    def take_market(self) -> str:
-        market_id = next(iter(self.markets))
-        del self.markets[market_id]
-        return market_id
 
 
 async def open_session(
