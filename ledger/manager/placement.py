@@ -1,6 +1,7 @@
 """From an intent to the answer of the venue: decide, sign, record, post."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -13,6 +14,7 @@ from ledger.decide import ID_MISMATCH, Meta, PostAnswered, PostOutcome
 from ledger.errors import (
     IdempotencyConflictError,
     InvalidInputError,
+    LedgerError,
     NotReadyError,
     PreparationError,
     VenueRejectedError,
@@ -369,12 +371,23 @@ class Placement:
             answer = await self._answer(order_id, prepared, requested_at)
             meta = Meta(at=self._desk.clock.now(), source="post")
             await self._desk.record(order_id, answer, meta)
+        except asyncio.CancelledError:
+            await self._leave_unknown(order_id)
+            raise
         finally:
             self._desk.posted(order_id)
         self._report_post(order_id, answer)
         if answer.code == ID_MISMATCH:
             await self._halt(answer.text)
         return result_of(snapshot(self._journal.order(order_id)), answer)
+
+    async def _leave_unknown(self, order_id: str) -> None:
+        """Record that nobody waits for an answer that may still come."""
+        unknown = PostAnswered(outcome=PostOutcome.UNKNOWN, text="cancelled")
+        meta = Meta(at=self._desk.clock.now(), source="inferred")
+        # A log that takes no more says the same: prepared, and never answered.
+        with suppress(LedgerError):
+            await self._desk.record(order_id, unknown, meta)
 
     async def _halt(self, reason: str) -> None:
         """Stop trading: the venue and we disagree on what was signed."""

@@ -242,6 +242,10 @@ class Resolver:
             # Said before it is sent: what was heard so far proves nothing of it.
             desk.posting[order_id] = []
             try:
+                if not order.is_outcome_unknown:
+                    # What the next answer refuses is that post, not this one.
+                    lost = PostAnswered(outcome=PostOutcome.UNKNOWN, text="restart")
+                    await desk.record(order_id, lost, desk.meta("inferred"))
                 await desk.record(order_id, PostAgain(), desk.meta("inferred"))
             except BaseException:
                 desk.posted(order_id)

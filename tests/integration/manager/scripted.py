@@ -206,11 +206,11 @@ class Desk:
 
     async def kill(self) -> None:
         """End the process without a word: nothing is finished, nothing kept."""
+        self.journal.store.close()  # first: what ends now can write no more
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.tasks.clear()
-        self.journal.store.close()
 
     async def restart(self) -> OrderManager:
         """Kill, and open again."""

@@ -316,6 +316,25 @@ class TestFailures:
             "fill.matched.v1"
         ]
 
+    async def test_a_caller_that_stops_waiting_leaves_the_outcome_unknown(
+        self, desk: Desk
+    ) -> None:
+        """The post may be out: the log says so, and the breaker counts it."""
+        task = desk.start(desk.manager.place(intent()))
+        await settle_down()
+        assert len(desk.venue.posts) == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        [order] = desk.journal.state.orders.values()
+        assert order.is_outcome_unknown
+        topics = [
+            stored.event.TOPIC
+            for stored in desk.journal.store.read_stream(f"order-{order.order_id}")
+        ]
+        assert topics[-1] == "order.outcome_unknown.v1"
+        assert not desk.manager.desk.posting
+
     async def test_many_orders_may_close_in_one_commit(self, desk: Desk) -> None:
         """A closed order stays in memory until its last word can be read back."""
         calls = []

@@ -160,3 +160,17 @@ async def test_the_sweep_reaches_back_before_the_oldest_open_order(
     desk.venue.post_answers.put(LIVE)
     await desk.manager.recover()
     assert asked == [timedelta(seconds=60)]
+
+
+async def test_a_refused_second_post_says_nothing_of_a_first_that_was_cut_short(
+    desk: Desk,
+) -> None:
+    """Even where nobody had written down that its outcome is unknown."""
+    order = await lost(desk, is_sent=False)
+    assert not order.is_outcome_unknown
+    desk.venue.sweeps.put(NO_TRADES)
+    desk.venue.lookups.put(NOWHERE)
+    for _ in range(4):
+        desk.venue.post_answers.put(PostAnswered(outcome=PostOutcome.NOT_PROCESSED))
+    await desk.manager.resolve_open()
+    assert desk.journal.order(order.order_id).status is OrderStatus.PENDING
