@@ -96,6 +96,7 @@ class Polymarket(Section):
     batch_posts: Annotated[int, Field(ge=1, le=15)] = 15
     sweep_interval_sec: Positive = 45
     settlement_alarm_sec: Positive = 600
+    absence_sec: Annotated[int, Field(ge=5, le=3_600)] = 60
     max_clock_skew_ms: Positive = 10_000
     heartbeat: bool = False
     chain_id: Positive = 137

@@ -19,6 +19,7 @@ def manager_config(settings: Settings) -> ManagerConfig:
         cancel_timeout_ms=execution.cancel_timeout_ms,
         max_retry_attempts=execution.max_retry_attempts,
         retry_base_delay_ms=execution.retry_base_delay_ms,
+        absence_spread_ms=settings.polymarket.absence_sec * 1_000,
         settlement_alarm_ms=settings.polymarket.settlement_alarm_sec * 1_000,
         dust_tolerance=execution.dust_tolerance,
         strategies=frozenset(settings.strategies),
