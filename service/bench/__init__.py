@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import structlog
 
-SECTIONS: Final = ("throughput", "place_latency", "rebuild", "start", "memory")
+SECTIONS: Final = ("throughput", "place_latency", "rebuild", "start", "memory", "api")
+"""All but `api` run by default: that one starts the service."""
 
 
 def run_bench(
@@ -61,6 +62,12 @@ def _run(
         found["rebuild"] = rebuild.measure(
             folder / "rebuild", events=events, rounds=rounds
         )
+    if only == "api":
+        from service.bench import api
+
+        note("api: intents and events over HTTP, against the same in one process")
+        intents, rounds = (3_000, 1) if quick else (10_000, 3)
+        found["api"] = api.measure(folder / "api", intents=intents, rounds=rounds)
     if only in (None, "start", "memory"):
         note("start and memory: a large log against a small one")
         large = 100_000 if quick else 1_000_000

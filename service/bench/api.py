@@ -1,7 +1,7 @@
 """Intents per second over HTTP, durable each, and events per second to followers.
 
-The service is a process of its own, as in real life; so is nothing else: the client
-shares the machine with it, and its share of the time is reported.
+The service is a process of its own, as in real life; the client shares the machine
+with it, and its share of the time is reported.
 """
 
 import asyncio
@@ -12,11 +12,17 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
 
+from config import load_settings
 from ledger.errors import LedgerError
+from ledger.intent import OrderIntent
+from service.bootstrap import open_ledger
+from service.demo_sources import BUNDLED, series_source
+from service.feed import Feed
 
 _CONNECTIONS: Final = 50
 _FOLLOWERS: Final = 20
@@ -29,6 +35,17 @@ _SETTINGS: Final = (
     "risk.account.max_gross_exposure=100000000",
     "execution.reconcile_interval_sec=3600",
 )
+_INTENT: Final = {
+    "strategy": "bench",
+    "outcome": "YES",
+    "side": "BUY",
+    "size": "5",
+    "price": "0.01",
+    "post_only": True,
+}
+"""It rests where nothing trades: what is measured is the way there."""
+
+_FRAMES: Final = 8
 _TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -165,17 +182,7 @@ class Load:
         self.latencies: list[float] = []
         self.statuses: dict[bytes, int] = {}
         self.errors: list[str] = []
-        body = json.dumps(
-            {
-                "strategy": "bench",
-                "market_id": market,
-                "outcome": "YES",
-                "side": "BUY",
-                "size": "5",
-                "price": "0.01",
-                "post_only": True,
-            }
-        )
+        body = json.dumps({**_INTENT, "market_id": market})
         self.request = (
             f"POST /v1/intents HTTP/1.1\r\n{server.head}"
             "Content-Type: application/json\r\nIdempotency-Key: @KEY@\r\n"
@@ -256,7 +263,8 @@ class Follower:
 
     def _take(self, line: bytes) -> None:
         number = line.split(b"\n", 1)[0]
-        if number.isdigit():
+        # The first id has no data: it says where the stream begins.
+        if number.isdigit() and b"\ndata: " in line:
             self.faults += int(number) != self.position + 1
             self.position = int(number)
 
@@ -295,13 +303,50 @@ async def loaded(server: Server, market: str, *, intents: int, run: int) -> Any:
     return {**found, "faults": sum(reader.faults for reader in readers)}
 
 
+async def in_process(folder: Path, *, intents: int) -> dict[str, float]:
+    """The same intents by as many strategies, without HTTP, in this process."""
+    opened = await open_ledger(load_settings(overrides=_SETTINGS), folder)
+    source = series_source(BUNDLED, None, seed=1)
+    feed = Feed(opened, source.markets)
+    for frame in islice(source.frames, _FRAMES):
+        await feed.show(frame)
+    market = next(iter(opened.journal.state.markets))
+    left = iter(range(intents))
+    latencies: list[float] = []
+
+    async def one() -> None:
+        for number in left:
+            intent = OrderIntent.parse(
+                {**_INTENT, "market_id": market, "idempotency_key": str(number)}
+            )
+            at = time.perf_counter()
+            result = await opened.manager.place(intent)
+            latencies.append(time.perf_counter() - at)
+            if not result.success:
+                msg = f"an intent was not accepted: {result.error}"
+                raise BenchError(msg)
+
+    cpu, began = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(_CONNECTIONS)))
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    await opened.close()
+    return {
+        "per_s": round(intents / took, 1),
+        "p99_ms": round(quantiles(latencies, n=100)[98] * 1e3, 2),
+        "cpu_us": round(cpu / intents * 1e6, 1),
+    }
+
+
 async def measure_all(folder: Path, *, intents: int, rounds: int) -> dict[str, Any]:
     """Run the service and load it.
 
     Returns:
-        The rounds' median by rate, replay to one and to many, and intents beside
-        many followers.
+        The rounds' median by rate beside the same in this process, replay to one
+        and to many, and intents beside many followers.
     """
+    own = folder / "own"
+    own.mkdir()
+    inside = await in_process(own, intents=intents)
     async with running(folder) as server:
         market = await market_of(server)
         found = []
@@ -315,6 +360,8 @@ async def measure_all(folder: Path, *, intents: int, rounds: int) -> dict[str, A
     return {
         "connections": _CONNECTIONS,
         "intents": alone,
+        "in_process": inside,
+        "ratio": round(alone["per_s"] / inside["per_s"], 3),
         "replay_1": one,
         f"replay_{_FOLLOWERS}": many,
         f"intents_beside_{_FOLLOWERS}_followers": beside,

@@ -98,16 +98,20 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="Smaller counts, under a minute in all.")
     ] = False,
+    api: Annotated[
+        bool, typer.Option("--api", help="Measure the service over HTTP instead.")
+    ] = False,
 ) -> None:
     """Measure the ledger against a floor of the same run.
 
-    Sections: throughput, place_latency, rebuild, start, memory.
+    Sections: throughput, place_latency, rebuild, start, memory; api by itself.
     --data names a folder on the disk that is to be measured.
 
     \b
     Examples:
       order-ledger bench --quick
       order-ledger bench --only throughput -o json
+      order-ledger bench --api
     """
     from ledger.errors import InvalidInputError
     from service.bench import SECTIONS, run_bench
@@ -115,6 +119,7 @@ def bench(
     from service.output import write_object
 
     common.settings()
+    only = "api" if api else only
     if only is not None and only not in SECTIONS:
         field = "only"
         raise InvalidInputError(field, f"must be one of {', '.join(SECTIONS)}")
