@@ -1,44 +1,103 @@
 # mypy: disable-error-code="import-not-found,untyped-decorator"
 """What the fuzzer needs to know to get past the first look at an identifier.
 
-`API_KNOWN` holds, as JSON, an order and a market that are there.
+`KNOWN` holds what is there: orders, markets, drifts, cursors.
+`API_KNOWN` fills it, as JSON, where the fuzzer runs from its own command line.
 """
 
 import json
 import os
-from typing import Any
+import re
+from datetime import datetime
+from typing import Any, Final
 
 import schemathesis
 
-KNOWN: dict[str, str] = json.loads(os.environ.get("API_KNOWN", "{}"))
+KNOWN: Final[dict[str, list[str]]] = json.loads(os.environ.get("API_KNOWN", "{}"))
+
+_TRUE: Final = {True, "true", "True", "1", "yes", "on", "t", "y", None}
+_MARKET_ID: Final = re.compile(r"[!-~]{1,100}")
+_FEW_MS: Final = 50
+
+
+def _picked(name: str, drawn: str) -> str:
+    """Something that is there for two of three drawn values, the same each time."""
+    known = KNOWN.get(name, [])
+    if not known or len(drawn) % 3 == 0:
+        return drawn
+    return known[sum(drawn.encode("utf-8", "replace")) % len(known)]
 
 
 @schemathesis.hook
 def map_path_parameters(context: Any, path_parameters: Any) -> Any:
-    """Half of all orders asked for are there."""
-    if path_parameters and "order_id" in path_parameters:
-        order_id = str(path_parameters["order_id"])
-        if len(order_id) % 2 == 0:
-            path_parameters["order_id"] = KNOWN["order_id"]
+    """Most orders and drifts that are asked for are there."""
+    for name in ("order_id", "drift_id"):
+        if path_parameters and name in path_parameters:
+            path_parameters[name] = _picked(name, str(path_parameters[name]))
     return path_parameters
 
 
 @schemathesis.hook
 def map_query(context: Any, query: Any) -> Any:
-    """A stream that follows the log never ends: the fuzzer reads what is there."""
-    if context.operation.path == "/v1/events":
-        query = dict(query or {})
-        if query.get("follow", True) in {True, "true", "1", None}:
-            query["follow"] = "false"
-    if query and "timeout_ms" in query and isinstance(query["timeout_ms"], int):
-        query["timeout_ms"] = min(query["timeout_ms"], 50)
+    """Most filters and cursors lead somewhere."""
+    for name in ("market_id", "order_id"):
+        wanted = query.get(name) if query else None
+        if isinstance(wanted, str) and _MARKET_ID.fullmatch(wanted):
+            query[name] = _picked(name, wanted)
+    cursor = query.get("cursor") if query else None
+    if isinstance(cursor, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,400}", cursor):
+        query["cursor"] = _picked("cursor", cursor)
     return query
 
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Most intents are for a market that is there."""
-    market_id = body.get("market_id") if isinstance(body, dict) else None
-    if isinstance(market_id, str) and len(market_id) % 4:
-        body["market_id"] = KNOWN["market_id"]
+    """Most bodies are about a strategy and a market that are there."""
+    if not isinstance(body, dict):
+        return body
+    intents = body.get("intents")
+    for part in [body, *(intents if isinstance(intents, list) else [])]:
+        market_id = part.get("market_id") if isinstance(part, dict) else None
+        if isinstance(market_id, str) and _MARKET_ID.fullmatch(market_id):
+            part["market_id"] = _picked("market_id", market_id)
+            if part.get("strategy") is None:
+                part["strategy"] = "tester"
+            _make_possible(part)
     return body
+
+
+def _make_possible(part: dict[str, Any]) -> None:
+    """Put a well-formed price on the market's grid, and an expiry where one fits."""
+    price, size = part.get("price"), part.get("size")
+    if isinstance(price, str) and re.fullmatch(r"0\.[0-9]{3,6}", price):
+        part["price"] = f"0.{int(price[2:4]) % 98 + 1:02d}"
+    if isinstance(size, str) and re.fullmatch(r"[1-9][0-9]{3,11}(\.[0-9]{1,6})?", size):
+        part["size"] = size[:2]
+    if part.get("time_in_force") == "GTD":
+        part["expires_at"] = "2100-01-01T00:00:00Z"
+    elif _is_time(part.get("expires_at")):
+        del part["expires_at"]
+    if part.get("time_in_force") in {"FAK", "FOK"} and part.get("post_only") is True:
+        part["post_only"] = False
+
+
+def _is_time(value: object) -> bool:
+    try:
+        return datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        return False
+
+
+@schemathesis.hook
+def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    """Nobody waits: a stream that follows the log would never end."""
+    if context.operation.path == "/v1/events":
+        query = dict(case.query or {})
+        follow = query.get("follow")
+        if isinstance(follow, bool | int | str | None) and follow in _TRUE:
+            query["follow"] = "false"
+            case.query = query
+    elif case.query and isinstance(case.query.get("timeout_ms"), int):
+        timeout_ms = case.query["timeout_ms"]
+        if _FEW_MS < timeout_ms <= 60_000:
+            case.query["timeout_ms"] = _FEW_MS
