@@ -11,26 +11,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from config import ConfigError, Settings, config_hash
+from config import ConfigError, Settings
 from config.errors import ConfigProblem
 from executors.market_data import BookKeeper
 from executors.paper import PaperExecutor
 from ledger import events as ev
 from ledger.clock import Clock
-from ledger.errors import CommandRefusedError, OutcomeUnknownError
+from ledger.errors import CommandRefusedError
 from ledger.manager import Journal, OrderManager, Reconciler, ReconciliationResult
-from ledger.position import in_micros
 from ledger.risk import RiskManager
 from ledger.slippage import SlippageGuard
 from ledger.store import LedgerStore, StoreOptions, disk_free_mb
-from ledger.values import ZERO
 from ledger.venue import ExecutorInterface
 from service.following import follow
 from service.logs import configure_once
@@ -43,7 +40,7 @@ from service.places import (
     software_version,
     unix_us,
 )
-from service.restoring import restore
+from service.starting import OPENING_CASH, PAPER_DEPOSIT, WALLET, begin
 from service.translate import (
     manager_config,
     paper_config,
@@ -67,14 +64,6 @@ __all__ = [
     "software_version",
     "unix_us",
 ]
-
-PAPER_DEPOSIT: Final = "paper deposit"
-OPENING_CASH: Final = "opening balance"
-OPENING_PRICE: Final = Decimal("0.5")
-"""pUSD per share that was there before us: what each half of a pair costs."""
-
-WALLET: Final = "wallet"
-"""Holds what no strategy of this ledger bought."""
 
 PATIENCE_SEC: Final = 0.5
 """What the venue lists may be on its way to us by another road."""
@@ -267,7 +256,7 @@ async def open_ledger(
         executor,
     )
     try:
-        await _begin(opened, funded=funded)
+        await begin(opened, funded=funded)
     except BaseException:
         await opened.close()
         raise
@@ -354,69 +343,3 @@ def _assemble(
         reconciler=reconciler,
         metrics=metrics,
     )
-
-
-async def _begin(opened: OpenLedger, *, funded: bool) -> None:
-    """Check the venue, record the start, resolve what is open."""
-    await opened.executor.start()
-    event = ev.LedgerOpened(
-        at=opened.clock.now(),
-        software_version=software_version(),
-        config_hash=config_hash(opened.settings),
-        mode="paper" if opened.is_paper else "live",
-        epoch=opened.store.epoch,
-    )
-    await opened.journal.append_to(ev.SYSTEM_STREAM, event)
-    if opened.is_paper:
-        await _begin_paper(opened, funded=funded)
-    else:
-        await _begin_live(opened)
-
-
-async def _begin_paper(opened: OpenLedger, *, funded: bool) -> None:
-    """Fund the account once, give the venue its memory back."""
-    if funded:
-        deposit = ev.CashMoved(
-            at=opened.clock.now(),
-            amount=opened.settings.paper.initial_cash,
-            reason=PAPER_DEPOSIT,
-        )
-        # Once in a ledger's life: the key is found without reading the log.
-        await opened.manager.account.record(deposit, key=PAPER_DEPOSIT)
-    restore(opened.paper, opened.journal.state, opened.clock.now())
-    await opened.deliver()
-    await opened.manager.recover()
-    await opened.deliver()
-
-
-async def _begin_live(opened: OpenLedger) -> None:
-    """Take over what the wallet has, then what became of our orders."""
-    opened.is_compared = False
-    state = opened.journal.state
-    if ev.account_stream(state.account) not in state.versions:
-        await _take_over(opened)
-    await opened.manager.recover()
-    await opened.compare()
-
-
-async def _take_over(opened: OpenLedger) -> None:
-    """Begin with what the venue says the wallet has; once in a ledger's life."""
-    found = await opened.executor.get_positions()
-    if found.cash is None or not found.complete:
-        msg = "the venue did not say what the wallet has"
-        raise OutcomeUnknownError(msg)
-    about: dict[str, Any] = {"at": opened.clock.now(), "source": "lookup"}
-    held = [
-        ev.PositionTransferred(
-            strategy=WALLET,
-            market_id=row.market_id,
-            outcome=row.outcome,
-            size=row.size,
-            cost=in_micros(row.size * OPENING_PRICE),
-            **about,
-        )
-        for row in found.positions
-        if row.size > ZERO
-    ]
-    cash = ev.CashMoved(amount=found.cash, reason=OPENING_CASH, **about)
-    await opened.manager.account.record(cash, *held, key=OPENING_CASH)

@@ -7,7 +7,7 @@ because from then on nobody follows what it followed, and `health` says so.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,10 +15,10 @@ from typing import Any, Final
 import structlog
 
 from ledger.errors import LedgerError
-from ledger.recorded import NewEvent
 from ledger.store import disk_free_mb
 from ledger.values import TradingMode
 from projections import ReadModels
+from service.announcing import Announcer, OnEvents
 from service.bootstrap import OpenLedger
 from service.following import follow
 from service.places import account_of, read_models_path
@@ -28,9 +28,6 @@ _log = structlog.get_logger("service.runtime")
 _ASK_AGAIN_SEC: Final = 5.0
 _ORDERS_LOOKED_AT_PER_SEC: Final = 10_000
 _OVERDUE: Final = timedelta(seconds=30)
-
-OnEvents = Callable[[range, Sequence[str]], None]
-"""Told the positions that became durable, and the topic at each of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +86,7 @@ class Runtime:
         self._intervals = intervals or Intervals(
             reconcile=execution.reconcile_interval_sec
         )
-        self._news = _News(opened)
+        self._news = Announcer(opened.journal)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._errands: set[asyncio.Task[None]] = set()
         self._health: dict[str, TaskHealth] = {}
@@ -354,43 +351,6 @@ class Runtime:
                 _log.warning("disk.low", free_mb=self._free_mb)
             self._did("disk")
             await self.opened.clock.sleep(self._intervals.disk)
-
-
-class _News:
-    """Tells listeners what became durable, once per round of the event loop."""
-
-    def __init__(self, opened: OpenLedger) -> None:
-        self.listeners: list[OnEvents] = []
-        self._journal = opened.journal
-        self._told = 0
-        self._topics: list[str] = []
-
-    async def begin(self) -> None:
-        """Count from where the log ends; nothing may be under way then."""
-        await self._journal.writer.drain()
-        self._told = self._journal.store.head
-        self._journal.on_recorded.append(self._note)
-
-    def end(self) -> None:
-        """Listen no more."""
-        if self._note in self._journal.on_recorded:
-            self._journal.on_recorded.remove(self._note)
-
-    def _note(self, events: Sequence[NewEvent]) -> None:
-        if not self._topics:
-            # A commit holds many requests: everybody is told of it once.
-            asyncio.get_running_loop().call_soon(self._tell)
-        self._topics.extend(event.event.TOPIC for event in events)
-
-    def _tell(self) -> None:
-        topics, self._topics = self._topics, []
-        positions = range(self._told + 1, self._told + 1 + len(topics))
-        self._told += len(topics)
-        for listener in tuple(self.listeners):
-            try:
-                listener(positions, topics)
-            except Exception:  # noqa: BLE001 -- a listener is somebody else's code
-                _log.exception("listener.failed")
 
 
 def _text(at: datetime | None) -> str | None:

@@ -148,7 +148,7 @@ class TestStart:
             raise RuntimeError("broken")
 
         with monkeypatch.context() as patch:
-            patch.setattr("service.bootstrap.restore", broken)
+            patch.setattr("service.starting.restore", broken)
             with pytest.raises(RuntimeError):
                 await start(tmp_path, clock)
         await (await start(tmp_path, clock)).close()
