@@ -1,0 +1,1 @@
+"""The pages, one module each: what to read, and which template shows it."""

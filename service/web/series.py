@@ -1,0 +1,118 @@
+"""Equity over time: the fold over the log, looked at now and then.
+
+Holdings count at what they cost, for the log knows no other price of them.
+It is built in a thread, a bit at a time, when somebody first looks, and kept up.
+"""
+
+import time
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+from ledger import events as ev
+from ledger.state import LedgerState
+from ledger.store import LedgerStore
+from ledger.values import ZERO, text_of
+from projections.folding import new_state
+
+_MOST_POINTS: Final = 2_000
+_AT_ONCE: Final = 2_000
+_PAUSE_SECONDS: Final = 0.002
+"""Between two pieces, so that orders are not kept waiting."""
+
+_MONEY: Final = (ev.FillMatched, ev.SettlementEvent, ev.AccountEvent)
+
+
+class Point(NamedTuple):
+    """The account after one event; pUSD."""
+
+    us: int
+    position: int
+    equity: Decimal
+    realized: Decimal
+    exposure: Decimal
+
+
+class Series:
+    """Keeps points of a log; for one thread at a time."""
+
+    def __init__(
+        self, store: LedgerStore, account: str, *, most: int = _MOST_POINTS
+    ) -> None:
+        self._store = store
+        self._state: LedgerState = new_state(store, account)
+        self._most = most
+        self._every = 1
+        self._seen = 0
+        self.points: list[Point] = []
+        self._last: Point | None = None
+        self._pending: tuple[int, int] | None = None
+
+    @property
+    def position(self) -> int:
+        """How far it is."""
+        return self._state.position
+
+    def catch_up(self, seconds: float) -> bool:
+        """Go on for a time; whether the head was reached."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not self._advance():
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    def upto(self, position: int) -> list[Point]:
+        """The points up to a position, the newest one included."""
+        found = [point for point in self.points if point.position <= position]
+        last = self._last
+        if last and last.position <= position and (not found or found[-1] != last):
+            found.append(last)
+        return found
+
+    def _advance(self) -> int:
+        state, before = self._state, self._state.position
+        upto = min(before + _AT_ONCE, self._store.head)
+        for recorded in self._store.read(after=before, upto=upto):
+            event = recorded.event
+            state.apply(recorded.stream, recorded.version, event)
+            if isinstance(event, _MONEY):
+                self._seen += 1
+                if self._seen % self._every == 0:
+                    self._add(self._point(recorded.recorded_us, recorded.position))
+                else:
+                    self._pending = (recorded.recorded_us, recorded.position)
+        self._tidy()
+        return state.position - before
+
+    def _tidy(self) -> None:
+        if self._pending is not None:
+            self._last = self._point(*self._pending)
+            self._pending = None
+
+    def _point(self, us: int, position: int) -> Point:
+        cost = realized = fees = ZERO
+        for line in self._state.holdings.values():
+            totals = line.position.totals
+            cost += totals.cost
+            realized += totals.realized_pnl
+            fees += totals.fees
+        return Point(us, position, self._state.cash + cost, realized - fees, cost)
+
+    def _add(self, point: Point) -> None:
+        self.points.append(point)
+        self._last = point
+        if len(self.points) > self._most:
+            # Half as dense: the line keeps its shape, and the page its size.
+            del self.points[1::2]
+            self._every *= 2
+
+
+def columns(points: list[Point]) -> dict[str, Any]:
+    """Points as the columns of a plot: seconds, and pUSD as text."""
+    return {
+        "time": [point.us / 1_000_000 for point in points],
+        "position": [point.position for point in points],
+        "equity": [text_of(point.equity) for point in points],
+        "realized": [text_of(point.realized) for point in points],
+        "exposure": [text_of(point.exposure) for point in points],
+    }
