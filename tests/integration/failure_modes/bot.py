@@ -98,7 +98,9 @@ class Bot:
     """One ledger folder, opened by one process after another, as in a real run.
 
     The tasks of a running ledger are its own: facts are followed as they come,
-    and every second what is due is asked about.
+    and with `has_timers` what is due is asked about every second.
+    Opening waits until what was open has been asked about, unless a test answers
+    those questions itself.
     """
 
     def __init__(
@@ -110,6 +112,8 @@ class Bot:
         config: ManagerConfig | None = None,
         risk: RiskConfig | None = None,
         has_timers: bool = True,
+        waits_for_recovery: bool = True,
+        cash: Decimal = CASH,
         **settings: Any,
     ) -> None:
         self.at = at
@@ -118,6 +122,8 @@ class Bot:
         self.wire = Wire(at)
         self.alter_frame: AlterFrame = lambda frame: frame
         self.has_timers = has_timers
+        self._waits_for_recovery = waits_for_recovery
+        self._cash = cash
         self._config = config
         self._risk = risk or RiskConfig()
         self._settings = settings
@@ -140,7 +146,7 @@ class Bot:
             rng=Random(self._starts),
             data=self.folder,
             transport=self.wire,
-            connect=self._connect,
+            connect=self.connect,
         )
         await self.executor.start()
         store = LedgerStore.open(
@@ -160,10 +166,12 @@ class Bot:
             config=self._config,
         )
         if store.head == 0:
-            await self.manager.account.move_cash(CASH, "deposit")
+            await self.manager.account.move_cash(self._cash, "deposit")
         await self.manager.account.list_market(MARKET)
         self.start(follow(self.executor, self.manager))
-        await self.manager.recover()
+        recovering = self.start(self.manager.recover())
+        if self._waits_for_recovery:
+            await recovering
         if self.has_timers:
             self.start(self._check())
         await clock.sleep(0.1)
@@ -180,7 +188,8 @@ class Bot:
             **self._settings,
         }
 
-    async def _connect(self, url: str) -> Socket:
+    async def connect(self, url: str) -> Socket:
+        """Open the user stream."""
         sleep = self.at.clock.sleep
         inner = await connector(self.at.app, sleep=sleep)(url)
         return _AlteredSocket(inner, self)
