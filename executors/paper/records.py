@@ -3,6 +3,7 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -208,6 +209,7 @@ class PaperRecord(msgspec.Struct, kw_only=True):
         return not self.is_open and all(t.status.is_final for t in self.trades)
 
 
+@lru_cache(maxsize=4096)  # asked several times on an order's way
 def venue_order_id(order_id: str) -> str:
     """The paper venue's id of one of our orders: the same whenever asked."""
     return digest("order", order_id)
