@@ -1,7 +1,9 @@
 """What every part of the manager works with: the log, the clock, the records."""
 
 import asyncio
+from decimal import Decimal
 from random import Random
+from typing import Final
 
 import structlog
 
@@ -13,7 +15,12 @@ from ledger.manager.journal import Journal
 from ledger.manager.metrics import Metrics
 from ledger.manager.results import ManagerConfig
 from ledger.order import Order
+from ledger.values import Side
 from ledger.venue import ExecutorInterface
+
+_BETTER_PRICE: Final = "a better price bought more shares for the same money"
+_CENT: Final = Decimal("0.01")
+"""Such a BUY is signed in whole cents."""
 
 
 class Desk:
@@ -91,26 +98,34 @@ class Desk:
         found = discrepancies(after, fact.trade_id, matched, before)
         if found:
             for kind, subject, detail in found:
-                await self.open_drift(kind, subject, detail)
+                explained = kind == "overfill" and _is_better_price(after)
+                await self.open_drift(
+                    kind, subject, detail, gone=_BETTER_PRICE if explained else ""
+                )
             after = self.journal.order(order_id)
         return after, True
 
-    async def open_drift(self, kind: str, subject: str, detail: dict[str, str]) -> None:
-        """Record a disagreement; once, until it is closed."""
+    async def open_drift(
+        self, kind: str, subject: str, detail: dict[str, str], *, gone: str = ""
+    ) -> None:
+        """Record a disagreement; once, until it is closed.
+
+        `gone` says why it needs nobody's attention: it is closed in the same
+        commit, and stays to be read.
+        """
         drift_id = f"{kind}:{subject}"
         if drift_id in self.journal.state.drifts:
             return
         self.metrics.count("drifts_opened", kind=kind)
-        await self.journal.append_to(
-            ev.RECONCILIATION_STREAM,
+        now = self.clock.now()
+        news: list[ev.Event] = [
             ev.DriftOpened(
-                at=self.clock.now(),
-                drift_id=drift_id,
-                kind=kind,
-                subject=subject,
-                detail=detail,
-            ),
-        )
+                at=now, drift_id=drift_id, kind=kind, subject=subject, detail=detail
+            )
+        ]
+        if gone:
+            news.append(ev.DriftClosed(at=now, drift_id=drift_id, reason=gone))
+        await self.journal.append_to(ev.RECONCILIATION_STREAM, *news)
 
     async def post_answered(self, order_id: str) -> bool:
         """Wait until an order's post is answered; whether there was one."""
@@ -131,3 +146,9 @@ class Desk:
     def age_ms(self, order: Order) -> float:
         """Milliseconds since the order was requested."""
         return (self.clock.now() - order.requested_at).total_seconds() * 1000
+
+
+def _is_better_price(order: Order) -> bool:
+    """Whether more shares came for the same money: a BUY in pUSD does that."""
+    is_in_money = order.side is Side.BUY and not order.time_in_force.rests
+    return is_in_money and order.cost <= order.size * order.price + _CENT

@@ -354,3 +354,41 @@ class TestFailures:
         )
         assert all(result.success for result in results)
         assert desk.journal.failed is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "price", "is_open"),
+    [
+        ({"time_in_force": "FAK"}, "0.32", False),
+        ({"time_in_force": "FAK"}, "0.40", True),
+        ({"time_in_force": "GTC"}, "0.32", True),
+    ],
+)
+async def test_an_overfill_that_a_better_price_explains_rings_no_alarm(
+    desk: Desk, changes: dict[str, str], price: str, *, is_open: bool
+) -> None:
+    """A BUY that may not rest spends pUSD: at a better price it gets more shares.
+
+    An alarm for each of them would hide the one that matters.
+    """
+    desk.venue.post_answers.put(LIVE)
+    answer = await desk.manager.place(intent(**changes))
+    assert answer.order is not None
+    fill = UserFill(
+        trade_id="t1",
+        order_id=answer.order.venue_order_id,
+        size=Decimal(125),
+        price=Decimal(price),
+    )
+    after = await desk.manager.on_fill(fill)
+    assert after is not None
+    assert after.filled == Decimal(125)
+    drift_id = f"overfill:{answer.order.order_id}"
+    assert (drift_id in desk.journal.state.drifts) is is_open
+    told = [
+        stored.event
+        for stored in desk.journal.store.read_stream(ev.RECONCILIATION_STREAM)
+    ]
+    assert [type(event) for event in told] == (
+        [ev.DriftOpened] if is_open else [ev.DriftOpened, ev.DriftClosed]
+    )
