@@ -1,6 +1,8 @@
 """Strategies, a ledger that dies again and again, and an exchange full of faults."""
 
 import asyncio
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Awaitable
 from datetime import timedelta
@@ -36,11 +38,14 @@ from ledger.intent import OrderIntent
 from ledger.manager import Journal
 from ledger.manager.results import OrderResult
 from ledger.market import Market
-from ledger.values import Outcome, Phase, Side, TimeInForce
+from ledger.store import LedgerStore
+from ledger.values import EndReason, Outcome, Phase, Side, TimeInForce
+from projections import ReadModels
 from service.bootstrap import OpenLedger, open_ledger
+from service.places import ledger_path, read_models_path
 from service.runtime import Intervals, Runtime
 from tests.integration.polymarket_live.in_loop import InLoopWallet
-from tests.reliability.chaos import audit
+from tests.reliability.chaos import audit, truth
 from tests.reliability.chaos.life import (
     STEPS,
     Life,
@@ -107,13 +112,6 @@ class Plan(NamedTuple):
     executor: type[MortalExecutor] = MortalExecutor
 
 
-class Told(NamedTuple):
-    """An intent, and the last thing its strategy was told about it."""
-
-    intent: OrderIntent
-    result: OrderResult
-
-
 class Report(NamedTuple):
     """What is left of a run; equal digests are equal runs."""
 
@@ -159,7 +157,7 @@ class World:
             flow=makers(plan.seed),
         )
         self.app.exchange.fund(KEY.address, CASH * UNIT)
-        self.told: list[Told] = []
+        self.told: list[audit.Told] = []
         self.died: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         self.life = Life(0)
@@ -188,10 +186,41 @@ class World:
         self.app.plan.replace(faults(duplicates_accepted=self.plan.duplicates_accepted))
         await self.trade()
         await self.heal()
-        found = audit.working(self)
+        found = audit.working(self.log(), self.truth())
         await self.withdraw()
-        self.counts += audit.counts(self)
-        return found + audit.books(self)
+        log, truth = self.log(), self.truth()
+        self.counts += audit.counts(log, truth, self.told)
+        intents = self.plan.intents // len(STRATEGIES) * len(STRATEGIES)
+        return [
+            *found,
+            *audit.books(log, truth, self.told, intents),
+            *self._broken_tasks(),
+        ]
+
+    def log(self) -> audit.Log:
+        """The log as it is on disk."""
+        return audit.Log(self.ledger.store, KEY.address)
+
+    def truth(self) -> audit.Truth:
+        """The exchange's own books."""
+        return truth.seen_inside(self.app, KEY.address)
+
+    def _broken_tasks(self) -> list[str]:
+        assert self.runtime is not None
+        tasks = self.runtime.health()["tasks"]
+        return [f"task {n}: {t['error']}" for n, t in tasks.items() if t["error"]]
+
+    def left_behind(self) -> tuple[list[str], str]:
+        """Read the closed ledger: what is wrong with it, and what stands for all."""
+        path, models = ledger_path(self.folder), read_models_path(self.folder)
+        with LedgerStore.open(path, clock_us=lambda: 0, writer=False) as store:
+            log = audit.Log(store, KEY.address)
+            with ReadModels(models, KEY.address) as kept:
+                found = audit.sound(log, kept)
+            found += audit.replays_to(log, self.ledger.journal.state)
+            head = store.head_hash
+        state = json.dumps(self.app.exchange.state(), default=str, sort_keys=True)
+        return found, hashlib.sha256(head + state.encode()).hexdigest()
 
     # --- the process
 
@@ -215,11 +244,12 @@ class World:
     def _plan_death(self, life: Life) -> None:
         if self.died.total() >= self.plan.kills:
             return
+        latest = self.rng.uniform(0, 2 * self.span_sec / self.plan.kills)
         if self.rng.random() < 0.8:
             step = self.rng.choice(STEPS)
             often = 3 if "cancel" in step else 20
             life.dies(step, self.rng.randint(1, often))
-        latest = self.rng.uniform(0, 2 * self.span_sec / self.plan.kills)
+            latest *= 3
         self._timers.append(asyncio.create_task(self._die_at_last(life, latest)))
 
     async def _die_at_last(self, life: Life, seconds: float) -> None:
@@ -251,9 +281,9 @@ class World:
             await self.clock.sleep(ASK_AGAIN_SEC)
             return None
         for market in self.markets:
-            await opened.manager.account.list_market(_market(market))
+            await opened.manager.account.list_market(market_of(market))
             for token in market.tokens:
-                opened.books.apply(_deep_book(market, token))
+                opened.books.apply(deep_book(market, token))
         # Read models: at their own pace, never at that of the machine.
         intervals = Intervals(catch_up=5, catch_up_share=1)
         runtime = Runtime(opened, intervals=intervals, threaded=False)
@@ -361,7 +391,7 @@ class World:
         asks = 2 if rng.random() < 0.15 else 1
         is_cancelled = rng.random() < 0.25
         results = await asyncio.gather(*(self._ask(intent) for _ in range(asks)))
-        self.told += [Told(intent, result) for result in results]
+        self.told += [told(intent, result) for result in results]
         order = results[0].order
         if is_cancelled and order is not None and order.phase is not Phase.DONE:
             await self.clock.sleep(rng.random() * 5)
@@ -445,13 +475,27 @@ def run(plan: Plan, folder: Path) -> Report:
             keeper.cancel()
             problems = story.result()
             await world.stop()
-            problems += audit.log(world)
-            digest = audit.digest(world)
+            found, digest = world.left_behind()
+            problems += found
             return Report(
                 problems, digest, world.app.plan.fired, world.died, world.counts
             )
 
     return simulate(plan.seed, main)
+
+
+def told(intent: OrderIntent, result: OrderResult) -> audit.Told:
+    """What an answer says for certain."""
+    order = result.order
+    never = {EndReason.REJECTED, EndReason.NEVER_PLACED}
+    return audit.Told(
+        strategy=intent.strategy,
+        key=intent.idempotency_key,
+        order_id="" if order is None else order.order_id,
+        venue_order_id="" if order is None else order.venue_order_id,
+        is_placed=result.success,
+        is_refused=order is not None and order.done_reason in never,
+    )
 
 
 async def _quietly(placing: Awaitable[OrderResult]) -> OrderResult | None:
@@ -480,7 +524,7 @@ def _settings() -> Settings:
     )
 
 
-def _market(market: ExchangeMarket) -> Market:
+def market_of(market: ExchangeMarket) -> Market:
     """An exchange's market as the ledger knows it."""
     return Market(
         market_id=market.condition_id,
@@ -494,7 +538,7 @@ def _market(market: ExchangeMarket) -> Market:
     )
 
 
-def _deep_book(market: ExchangeMarket, token: str) -> BookSnapshot:
+def deep_book(market: ExchangeMarket, token: str) -> BookSnapshot:
     """Enough at any price: slippage is not what is tested here."""
     return BookSnapshot(
         market_id=market.condition_id,
