@@ -1,6 +1,7 @@
 """How numbers, times and names look on a page; exact values stay in the title."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
@@ -11,6 +12,10 @@ _MINUS: Final = "\u2212"
 _NONE: Final = "\u2013"
 _LONG: Final = 14
 _KB: Final = 1024
+_MS: Final = 1_000
+_SECOND: Final = 1_000_000
+_MINUTE: Final = 60_000_000
+_HEX: Final = re.compile(r"0x[0-9a-fA-F]{16,}")
 
 _UNITS: Final = (
     (86_400_000_000, "d", 3_600_000_000, "h"),
@@ -59,7 +64,7 @@ def cents(value: object) -> str:
     found = _decimal(value)
     if found is None:
         return _NONE
-    digits = max(2, min(6, -int(found.as_tuple().exponent)))
+    digits = max(2, min(4, -int(found.as_tuple().exponent)))
     return f"{found:.{digits}f}"
 
 
@@ -90,12 +95,12 @@ def iso(us: int) -> str:
 def span(us: int) -> str:
     """A duration in words that fit a chip: `48 ms`, `4.7 s`, `2 min 10 s`."""
     us = max(us, 0)
-    if us < 1_000:
-        return f"{us} \u00b5s"
-    if us < 1_000_000:
-        return f"{us / 1000:.3g} ms"
-    if us < 60_000_000:
-        return f"{us / 1_000_000:.3g} s"
+    if us < _MS:
+        return f"{us} \u00b5s" if us else "at once"
+    if us < _SECOND:
+        return f"{us / _MS:.3g} ms"
+    if us < _MINUTE:
+        return f"{us / _SECOND:.3g} s"
     for size, name, part, smaller in _UNITS:
         if us >= size:
             rest = us % size // part
@@ -113,6 +118,11 @@ def short(text: str, keep: int = 6) -> str:
 def tail(order_id: str) -> str:
     """An order by the end of its id: the beginning is only the time."""
     return f"\u2026{order_id[-8:]}" if len(order_id) > _LONG else order_id
+
+
+def told(text: str, name: Callable[[str], str] = short) -> str:
+    """A sentence with its long ids cut short; `name` knows what some are called."""
+    return _HEX.sub(lambda found: name(found[0]), text)
 
 
 def words(text: object) -> str:

@@ -82,6 +82,7 @@ class Pages:
         ]:
             self._env.filters[name] = getattr(fmt, name)
         self._env.filters["market"] = site.market_name
+        self._env.filters["told"] = lambda text: fmt.told(text, site.market_name)
         self._env.filters["part"] = lambda text: quote(str(text), safe="")
         self._env.filters["pretty"] = pretty
         self._env.globals.update(
@@ -92,7 +93,6 @@ class Pages:
             sources=SOURCES,
             version=software_version(),
         )
-        self.short = fmt.short
 
     def full(self, template: str, **content: Any) -> str:
         """A page with everything around it."""

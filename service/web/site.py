@@ -21,6 +21,7 @@ from service.places import account_of
 from service.runtime import Runtime
 from service.tokens import Scope, Token, Tokens
 from service.web.asking import Ask, distinct, form_of
+from service.web.format import short
 from service.web.render import Pages
 from service.web.series import Series
 from service.web.session import Sessions, token_of
@@ -87,7 +88,7 @@ class Dashboard:
         market = self.markets.get(market_id)
         if market is not None and market.slug:
             return market.slug
-        return self.pages.short(market_id)
+        return short(market_id)
 
     def time_at(self, position: int) -> int:
         """When a position was recorded, Unix microseconds; 0 for the beginning."""

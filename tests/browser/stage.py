@@ -35,6 +35,7 @@ from service.web import Dashboard, mount
 _T = TypeVar("_T")
 
 DRIFT: Final = "order:0xfeed"
+_HALF: Final = Decimal("0.5")
 
 MARKETS: Final = tuple(
     Market(
@@ -187,16 +188,15 @@ class Stage:
             await self.opened.manager.account.list_market(market)
         await self.show_books()
         await self.place(0, size=Decimal(40), price=Decimal("0.47"))
-        await self.place(
-            1, strategy="temporal_arb", size=Decimal(60), price=Decimal("0.48")
-        )
+        await self.place(1, strategy="temporal_arb", size=Decimal(60), price=_HALF)
+        await self.place(1, size=Decimal(20), price=_HALF, outcome="NO")
         await asyncio.sleep(4.5)
         for number, price in ((0, "0.42"), (0, "0.43"), (1, "0.41")):
             await self.place(number, price=Decimal(price), post_only=True)
-        await self.place(1, outcome="NO", price=Decimal("0.51"), size=Decimal(35))
-        await self.place(0, size=Decimal(900), price=Decimal("0.50"))
+        await self.place(0, size=Decimal(150), price=Decimal("0.46"))
+        await self.place(1, size=Decimal(140), price=Decimal("0.47"))
         await self.place(
-            0, strategy="temporal_arb", size=Decimal(170), price=Decimal("0.46")
+            1, strategy="temporal_arb", size=Decimal(90), price=Decimal("0.46")
         )
         await self.drift()
 

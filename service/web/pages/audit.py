@@ -31,7 +31,7 @@ def add_to(site: "Dashboard") -> None:
         found["events"] = await asyncio.to_thread(newest, site, position)
         return await site.page(ask, "audit.html", position, **found)
 
-    async def warm(ask: Ask) -> Response:
+    async def warm(_: Ask) -> Response:
         """Read the past up to the head once, so that the slider is quick."""
         site.warm()
         return JSONResponse({"head": site.store.head, "warm": site.is_warm})

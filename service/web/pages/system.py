@@ -66,7 +66,10 @@ def add_to(site: "Dashboard") -> None:
         return f"{count:,} events taken in anew"
 
     def verify(job: Job) -> str:
-        report = site.store.verify(full=True, progress=job.report)
+        head = site.store.head
+        report = site.store.verify(
+            full=True, progress=lambda done: job.report(done, head)
+        )
         job.is_bad = not report.is_sound
         if report.is_sound:
             return f"{report.events:,} events, chain intact, head {report.hash[:16]}"
