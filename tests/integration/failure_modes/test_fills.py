@@ -5,14 +5,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from executors.exchange.faults import FaultRule
 from ledger import events as ev
 from ledger.values import OrderStatus, Outcome, Role, Side, TradingMode
 from tests.integration.failure_modes.bot import CASH, Bot, offers, seller, with_bot
+from tests.integration.polymarket_live.in_loop import MARKET
+
+NO_FRAMES = FaultRule(kind="drop", on="user")
 
 
+@pytest.mark.parametrize("faults", [[], [NO_FRAMES]], ids=["stream", "sweep"])
 def test_mode_10_a_maker_filled_through_the_other_token_books_its_own_side(
-    tmp_path: Path,
+    faults: list[FaultRule], tmp_path: Path
 ) -> None:
     """A taker's BUY of NO at 0.45 fills our BUY of YES at 0.60."""
 
@@ -20,7 +26,7 @@ def test_mode_10_a_maker_filled_through_the_other_token_books_its_own_side(
         other = await bot.at.account(2)
         order = await bot.placed(price="0.60")
         await other.order(outcome=Outcome.NO, price=Decimal("0.45"))
-        await bot.at.clock.sleep(20)
+        await bot.at.clock.sleep(120)
         (trade,) = bot.order(order).trades.values()
         assert (trade.price, trade.size, trade.role) == (
             Decimal("0.6"),
@@ -31,11 +37,16 @@ def test_mode_10_a_maker_filled_through_the_other_token_books_its_own_side(
         assert bot.holding(Outcome.NO).position.shares == 0
         assert bot.journal.state.cash == bot.cash_on_chain() == CASH - 6
 
-    with_bot(story, tmp_path)
+    with_bot(story, tmp_path, faults=faults)
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [FaultRule(kind="repeat", on="user"), NO_FRAMES],
+    ids=["repeated", "swept"],
+)
 def test_mode_11_one_trade_that_took_two_of_our_orders_fills_both_once(
-    tmp_path: Path,
+    fault: FaultRule, tmp_path: Path
 ) -> None:
     """Keyed by the trade alone, the second is lost; by arrival, both are doubled."""
 
@@ -55,7 +66,30 @@ def test_mode_11_one_trade_that_took_two_of_our_orders_fills_both_once(
             assert len(bot.events(order, ev.FillMatched)) == 1
             assert len(bot.events(order, ev.FillConfirmed)) == 1
 
-    with_bot(story, tmp_path, faults=[FaultRule(kind="repeat", on="user")])
+    with_bot(story, tmp_path, faults=[fault])
+
+
+@pytest.mark.parametrize("faults", [[], [NO_FRAMES]], ids=["stream", "sweep"])
+def test_mode_11_a_trade_between_two_of_our_orders_fills_both(
+    faults: list[FaultRule], tmp_path: Path
+) -> None:
+    """One trade, one owner, two sides: neither may hide the other."""
+
+    async def story(bot: Bot) -> None:
+        bot.at.app.exchange.fund(bot.key.address, 0, {MARKET.yes_token: 10_000_000})
+        await bot.own_shares("10")
+        sold = await bot.placed(side="SELL", price="0.50")
+        bought = await bot.placed()
+        await bot.at.clock.sleep(120)
+        for order in (sold, bought):
+            assert bot.order(order).status is OrderStatus.CONFIRMED
+            assert bot.order(order).filled == 10
+        assert bot.order(sold).fees == 0
+        assert bot.order(bought).fees == Decimal("0.125")
+        assert bot.holding().position.shares == bot.shares_on_chain() == 10
+        assert bot.journal.state.cash == bot.cash_on_chain()
+
+    with_bot(story, tmp_path, faults=faults)
 
 
 def without_owner(frame: str) -> str:

@@ -62,6 +62,28 @@ def test_mode_02_a_match_that_does_not_settle_in_time_raises_an_alarm(
     )
 
 
+def test_mode_02_a_match_that_fails_hours_later_while_nobody_listens_is_taken_back(
+    tmp_path: Path,
+) -> None:
+    """Long after every sweep has moved on, and in no frame that was heard."""
+
+    async def story(bot: Bot) -> None:
+        await offers(await seller(bot.at))
+        bot.at.app.exchange.script_settlement([Settlement.FAILED])
+        order = await bot.placed()
+        await bot.at.clock.sleep(3_000)
+        assert bot.order(order).status is OrderStatus.MATCHED
+        await bot.kill()
+        await bot.at.clock.sleep(7_200)
+        await bot.open()
+        await bot.at.clock.sleep(60)
+        assert bot.order(order).status is OrderStatus.FAILED
+        assert bot.holding().position.shares == bot.shares_on_chain() == 0
+        assert bot.journal.state.cash == bot.cash_on_chain() == CASH
+
+    with_bot(story, tmp_path, engine={"confirmed_ms": 3_600_000})
+
+
 def test_mode_03_nothing_is_bought_again_while_the_first_may_settle(
     tmp_path: Path,
 ) -> None:

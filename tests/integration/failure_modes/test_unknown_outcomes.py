@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from executors.exchange.engine import ExchangeMarket
+from executors.exchange.engine import ExchangeMarket, Mode
 from executors.exchange.faults import FaultRule
 from ledger import events as ev
 from ledger.order import Order
@@ -217,6 +217,50 @@ def test_mode_18_a_restart_of_the_engine_pauses_posts_and_nothing_else(
         assert {r.error.code for r in refused if r.error} == {"post_only_mode"}
         assert {bot.order(r).status for r in refused} == {OrderStatus.REJECTED}
         await bot.at.clock.sleep(120)
+        assert (await bot.place()).success
+
+    with_bot(story, tmp_path)
+
+
+def test_mode_18_a_cancel_that_falls_into_the_restart_is_carried_out_after_it(
+    tmp_path: Path,
+) -> None:
+    """Refused with 425, the wish must not be forgotten."""
+
+    async def story(bot: Bot) -> None:
+        order = await bot.placed()
+        now_ms = bot.at.app.venue.now_ms()
+        bot.at.app.exchange.set_mode(Mode("restarting", now_ms + 20_000))
+        result = await bot.manager.cancel(order.order_id)
+        assert result.error is not None
+        assert result.error.code == "outcome_unknown"
+        assert bot.order(order).status is OrderStatus.PLACED
+        await bot.at.clock.sleep(90)
+        assert bot.order(order).status is OrderStatus.CANCELLED
+        assert bot.at.row(order.venue_order_id)["status"] == "CANCELED"
+
+    with_bot(story, tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["cancel_only", "disabled"])
+def test_mode_18_while_the_venue_takes_no_orders_none_is_recorded(
+    mode: Any, tmp_path: Path
+) -> None:
+    """One is refused to learn it; the next would only add noise."""
+
+    async def story(bot: Bot) -> None:
+        order = await bot.placed()
+        bot.at.app.exchange.set_mode(Mode(mode, None))
+        first = await bot.place()
+        assert bot.order(first).status is OrderStatus.REJECTED
+        refused = await bot.place()
+        assert refused.error is not None
+        assert refused.error.code == "not_ready"
+        cancelled = await bot.manager.cancel(order.order_id)
+        assert cancelled.success is (mode == "cancel_only")
+        bot.at.app.exchange.set_mode(Mode("normal", None))
+        await bot.at.clock.sleep(60)
+        assert bot.order(order).status is OrderStatus.CANCELLED
         assert (await bot.place()).success
 
     with_bot(story, tmp_path)
