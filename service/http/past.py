@@ -23,7 +23,9 @@ _OPEN: Final = 4
 
 _EVERY: Final = 2_000
 _MOST_COPIES: Final = 64
-"""When there are more, every second one goes and the rest lies twice as far apart."""
+_MOST_BYTES: Final = 1 << 30
+"""When there are more of either, every second copy goes, and those to come lie twice
+as far apart."""
 
 
 class _Moment(NamedTuple):
@@ -34,6 +36,7 @@ class _Moment(NamedTuple):
 class _Copy(NamedTuple):
     state: bytes
     path: Path
+    size: int
 
 
 class Past:
@@ -46,6 +49,7 @@ class Past:
         *,
         every: int = _EVERY,
         most_copies: int = _MOST_COPIES,
+        most_bytes: int = _MOST_BYTES,
     ) -> None:
         """Read nothing yet.
 
@@ -54,11 +58,13 @@ class Past:
             account: The account that the ledger trades.
             every: Events between two copies, at first.
             most_copies: Copies that are kept at once, in a temporary folder.
+            most_bytes: What they may take there.
         """
         self._store = store
         self._account = account
         self._every = every
         self._most_copies = most_copies
+        self._most_bytes = most_bytes
         self._folder = tempfile.TemporaryDirectory(prefix="order-ledger-past-")
         self._copies: dict[int, _Copy] = {}
         self._open: OrderedDict[int, _Moment] = OrderedDict()
@@ -130,8 +136,13 @@ class Past:
             moment.tables.connection.backup(copy)
         finally:
             copy.close()
-        self._copies[position] = _Copy(moment.state.dump(), path)
-        if len(self._copies) > self._most_copies:
+        size = path.stat().st_size
+        self._copies[position] = _Copy(moment.state.dump(), path, size)
+        while self._is_too_much():
             self._every *= 2
             for known in [p for p in self._copies if p % self._every]:
                 self._copies.pop(known).path.unlink(missing_ok=True)
+
+    def _is_too_much(self) -> bool:
+        count, size = len(self._copies), sum(c.size for c in self._copies.values())
+        return count > 1 and (count > self._most_copies or size > self._most_bytes)

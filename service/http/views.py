@@ -100,6 +100,11 @@ class Views:
                 break
         return before, found
 
+    async def warm(self) -> None:
+        """Fold the log once, so that the first look at the past is a quick one."""
+        head = self._store.head
+        await self._in_past(lambda: self._tables_at(head))
+
     async def _catch_up(self) -> None:
         """Take in everything that was durable when this was called."""
         wanted = self._store.head
