@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -225,7 +225,9 @@ def _book(token: str, ask: Decimal, depth: int) -> OrderBook:
 
 def run_demo_into(folder: Path) -> None:
     """The bundled series, as `order-ledger demo` runs it."""
-    run_demo(DemoOptions(data=folder, seed=1), stdout=io.StringIO())
+    options = DemoOptions(data=folder, seed=1)
+    with ThreadPoolExecutor(1) as threads:  # a browser's loop may run in this one
+        threads.submit(run_demo, options, stdout=io.StringIO()).result()
 
 
 @contextlib.contextmanager
