@@ -24,7 +24,7 @@ _KEPT: Final = 64
 _INLINE: Final = 128
 """So many events are read in the event loop; more in a thread."""
 
-GATHER_SECONDS: Final = 0.02
+GATHER_SECONDS: Final = 0.05
 """News are told so much later, so that many commits are one wake-up."""
 
 

@@ -1,6 +1,7 @@
 """Who may come in: tokens, hosts, origins, and bodies within their bounds."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -187,3 +188,18 @@ async def test_the_first_start_makes_one_private_token(service: Service) -> None
     assert made.stat().st_mode & 0o777 == 0o600
     assert tokens.find(made.read_text().strip()) is not None
     assert open_tokens(folder)[1] is None
+
+
+async def test_headers_that_do_not_come_end_the_connection(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand half-open requests would otherwise be a thousand places taken."""
+    monkeypatch.setattr("service.http.server.HEADER_SECONDS", 0.05)
+    async with listening(service) as url:
+        host, port = url.removeprefix("http://").split(":")
+        for start in (b"", b"GET /v1/ready HTTP/1.1\r\nHo"):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(start)
+            with contextlib.suppress(ConnectionResetError):  # as good an end
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+            writer.close()
