@@ -33,7 +33,7 @@ from ledger.risk import RiskConfig, RiskManager
 from ledger.slippage import SlippageConfig, SlippageGuard
 from ledger.store import LedgerStore
 from ledger.values import Outcome, Side, TimeInForce
-from ledger.venue import PlacementRequest
+from ledger.venue import PreparedOrder
 from service.following import follow
 from tests.integration.manager.scripted import DeepBooks, intent
 from tests.integration.polymarket_live.in_loop import (
@@ -299,8 +299,9 @@ async def seller(at: Scene, shares: int = 1_000) -> Account:
     return other
 
 
-async def offers(other: Account, **changes: Any) -> PlacementRequest | Any:
+async def offers(other: Account, **changes: Any) -> PreparedOrder:
     """Let somebody offer 10 YES at 0.50, unless told otherwise."""
+    prepared: PreparedOrder
     prepared, _ = await other.order(
         **{"side": Side.SELL, "time_in_force": TimeInForce.GTC} | changes
     )

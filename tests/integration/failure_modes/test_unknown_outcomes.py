@@ -13,9 +13,15 @@ from executors.exchange.faults import FaultRule
 from ledger import events as ev
 from ledger.order import Order
 from ledger.risk import RiskConfig, RiskLimits
-from ledger.values import OrderStatus
-from tests.integration.failure_modes.bot import Bot, offers, seller, with_bot
-from tests.integration.polymarket_live.in_loop import CONDITION, MARKET
+from ledger.values import OrderStatus, Side
+from tests.integration.failure_modes.bot import Bot, offers, play, seller, with_bot
+from tests.integration.failure_modes.held_wire import HeldWire
+from tests.integration.polymarket_live.in_loop import (
+    CONDITION,
+    MARKET,
+    InLoopWallet,
+    Scene,
+)
 
 NO_FRAMES = FaultRule(kind="drop", on="user")
 
@@ -91,20 +97,61 @@ def test_mode_01_a_kill_before_the_answer_does_not_double_the_order(
     with_bot(story, tmp_path, faults=[slow])
 
 
+def test_mode_01_a_post_that_arrives_minutes_late_is_taken_off_again(
+    tmp_path: Path,
+) -> None:
+    """Given up as never placed, and then it rests at the venue after all."""
+
+    async def story(bot: Bot) -> None:
+        wire = bot.wire
+        assert isinstance(wire, HeldWire)
+        order = bot.order(await bot.place())
+        await bot.at.clock.sleep(240)
+        assert bot.order(order).is_never_placed
+        assert bot.order(order).status is OrderStatus.FAILED
+        wire.post_may_arrive.set()
+        await bot.at.clock.sleep(1)
+        assert bot.at_venue() == [order.venue_order_id]
+        assert bot.order(order).status is OrderStatus.PLACED
+        assert bot.journal.state.reserved_cash >= 5
+        await bot.at.clock.sleep(90)
+        assert bot.order(order).status is OrderStatus.CANCELLED
+        assert bot.at.row(order.venue_order_id)["status"] == "CANCELED"
+
+    async def told(at: Scene) -> None:
+        bot = Bot(at, tmp_path)
+        at.app.venue.accounts._tolerance = None
+        bot.wire = wire = HeldWire(at)
+        bot.wallet = InLoopWallet(bot.key, wire, at.clock)
+        wire.cancel_may_arrive.set()
+        await bot.open()
+        try:
+            await story(bot)
+        finally:
+            await bot.kill()
+
+    play(told)
+
+
+def slow_to_match(bot: Bot, delay_ms: int) -> None:
+    """Hold every order that would match at once for so long."""
+    bot.at.app.exchange.add_market(
+        ExchangeMarket(
+            condition_id=CONDITION,
+            tokens=(MARKET.yes_token, MARKET.no_token),
+            fee_rate=Decimal("0.05"),
+            taker_delay_ms=delay_ms,
+        )
+    )
+
+
 def test_mode_06_a_delayed_order_counts_in_full_until_it_has_ended(
     tmp_path: Path,
 ) -> None:
     """Taken for no fill, it was sold again, and then filled as well."""
 
     async def story(bot: Bot) -> None:
-        bot.at.app.exchange.add_market(
-            ExchangeMarket(
-                condition_id=CONDITION,
-                tokens=(MARKET.yes_token, MARKET.no_token),
-                fee_rate=Decimal("0.05"),
-                taker_delay_ms=8_000,
-            )
-        )
+        slow_to_match(bot, 8_000)
         bot.at.give_shares(await bot.at.account(1), 10)
         await bot.own_shares("10")
         buyer = await bot.at.account(2)
@@ -120,6 +167,32 @@ def test_mode_06_a_delayed_order_counts_in_full_until_it_has_ended(
         await bot.at.clock.sleep(40)
         assert bot.order(order).status is OrderStatus.CONFIRMED
         assert bot.shares_on_chain() == bot.holding().position.shares == 0
+        assert bot.wire.posts() == 1
+
+    with_bot(story, tmp_path)
+
+
+@pytest.mark.parametrize("delay_ms", [800, 8_000])
+def test_mode_06_a_delayed_order_that_then_finds_nothing_rests(
+    delay_ms: int, tmp_path: Path
+) -> None:
+    """`unmatched`, without an id: it reads like a refusal, and the order is live."""
+
+    async def story(bot: Bot) -> None:
+        slow_to_match(bot, delay_ms)
+        other = await seller(bot.at)
+        offered = await offers(other)
+        placing = bot.start(bot.place())
+        await bot.at.clock.sleep(0.4)
+        await other.executor.cancel(offered.venue_order_id)
+        order = bot.order(await placing)
+        await bot.at.clock.sleep(30)
+        assert bot.order(order).status is OrderStatus.PLACED
+        assert not bot.order(order).is_delayed
+        assert bot.at.row(order.venue_order_id)["status"] == "LIVE"
+        await other.order(side=Side.SELL)
+        await bot.at.clock.sleep(30)
+        assert bot.order(order).status is OrderStatus.CONFIRMED
         assert bot.wire.posts() == 1
 
     with_bot(story, tmp_path)
