@@ -36,7 +36,8 @@ RequestKind = Literal[
 `answer_lost`, `error_after_accept`, `unreadable` and `slow` happen after it did all.
 `restart` answers 425 for `seconds`, and then takes only post-only orders for
 `post_only_seconds`.
-`duplicate_accepted` answers a second post of one order as if it were the first.
+`duplicate_accepted` answers a second post of one order as if it were the first;
+an order that was killed was never accepted, and is not accepted then either.
 `visible_after` hides an order from look-ups for `seconds` after its post.
 `stale_positions` answers with positions as they were `seconds` ago.
 `wipe` drops every open order before the request is handled.

@@ -113,7 +113,8 @@ async def _place(
     )
     venue.wake()
     if isinstance(result, Refused):
-        if "duplicate_accepted" in call.faults and result.error.endswith(_DUPLICATED):
+        is_again = result.error.endswith(_DUPLICATED) and name in venue.placed
+        if is_again and "duplicate_accepted" in call.faults:
             return Placed(order_id=name, status="live")
         return result
     venue.placed[name] = None
