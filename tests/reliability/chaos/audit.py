@@ -82,6 +82,11 @@ class Log:
             if stream.startswith(prefix)
         ]
         self.intents = Counter(_intent(order) for order in orders if order is not None)
+        self.reposts = sum(
+            isinstance(event, ev.OrderReposted)
+            for events in streams.values()
+            for event in events
+        )
         self.orders: dict[str, Order] = {
             order.venue_order_id: order
             for order in orders
@@ -138,6 +143,7 @@ def counts(log: Log, truth: Truth, told: Iterable[Told]) -> Counter[str]:
             "orders at the exchange": len(truth.orders),
             "fills": len(fills),
             "void fills": sum(f.settlement is Settlement.FAILED for f in fills),
+            "reposts": log.reposts,
             "events": log.store.head,
         }
     )

@@ -8,7 +8,7 @@ Requests that had left go on without it, as they would on a real wire.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Container, Coroutine, Sequence
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Final, TypeVar
 
@@ -49,6 +49,7 @@ class Life:
         self.number = number
         self.is_dead = False
         self.died_at = ""
+        self.second_posts = 0
         self.ended = asyncio.Event()
         self.store: LedgerStore | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
@@ -180,6 +181,7 @@ class MortalExecutor(RealExecutor):
     """The live executor of a process that may die around every call."""
 
     life: Life
+    placed: Container[str] = ()
 
     async def prepare(self, request: PlacementRequest) -> PreparedOrder:
         """Sign, or die before or after it."""
@@ -189,7 +191,8 @@ class MortalExecutor(RealExecutor):
         return prepared
 
     async def submit(self, prepared: PreparedOrder) -> PostAnswered:
-        """Post, or die."""
+        """Post, or die; what is at the exchange by now is a second post."""
+        self.life.second_posts += prepared.venue_order_id in self.placed
         answer = await super().submit(prepared)
         await self.life.step("after a post's answer was classified")
         return answer

@@ -35,7 +35,7 @@ def test_nothing_is_lost_or_doubled(seed: int, tmp_path: Path) -> None:
     Seeds take turns between a venue that refuses a second post of one order and
     one that answers as if it were the first.
     """
-    plan = Plan(seed, intents=60, kills=4, duplicates_accepted=seed % 2 == 0)
+    plan = Plan(seed, intents=60, kills=4)
     report = lived(plan, tmp_path)
     assert report.problems == []
     assert report.died.total() == plan.kills
@@ -80,7 +80,7 @@ def test_nothing_is_lost_or_doubled_over_a_thousand_intents(tmp_path: Path) -> N
     """20 deaths in each of both worlds; every fault and every place to die occurs."""
     fired: Counter[str] = Counter()
     for seed in (11, 12):
-        plan = Plan(seed, intents=1000, kills=20, duplicates_accepted=seed % 2 == 0)
+        plan = Plan(seed, intents=1000, kills=20)
         report = lived(plan, tmp_path / str(seed))
         assert report.problems == []
         assert report.died.total() == plan.kills
@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_doubled_whatever_the_seed(tmp_path: Path) -> None:
     fired: Counter[str] = Counter()
     died: Counter[str] = Counter()
     for seed in NIGHTLY_SEEDS:
-        plan = Plan(seed, intents=60, kills=6, duplicates_accepted=seed % 2 == 0)
+        plan = Plan(seed, intents=60, kills=6)
         report = lived(plan, tmp_path / str(seed))
         assert report.problems == [], f"seed {seed}"
         fired += report.fired

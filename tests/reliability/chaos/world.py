@@ -16,7 +16,13 @@ import msgspec
 
 from config import Settings
 from executors.exchange.api import ExchangeApp
-from executors.exchange.engine import UNIT, ExchangeConfig, ExchangeMarket
+from executors.exchange.engine import (
+    UNIT,
+    ExchangeConfig,
+    ExchangeMarket,
+    Mode,
+    ModeName,
+)
 from executors.exchange.faults import FaultRule
 from executors.exchange.flows import makers
 from executors.exchange.inloop import (
@@ -59,6 +65,8 @@ from tests.tools.simloop import LoopClock, simulate
 KEY: Final = SigningKey("0x" + "7" * 64)
 CASH: Final = 100_000
 STRATEGIES: Final = tuple(f"s{n}" for n in range(4))
+MODES: Final[tuple[ModeName, ...]] = ("cancel_only", "post_only", "disabled")
+MEAN_OPEN_SEC: Final = 40.0
 PLENTY: Final = Decimal(10**9)
 MEAN_PAUSE_SEC: Final = 3.0
 ASK_AGAIN_SEC: Final = 1.0
@@ -103,13 +111,35 @@ def faults(*, duplicates_accepted: bool) -> list[FaultRule]:
 
 
 class Plan(NamedTuple):
-    """One run: how much of everything, and which defect is planted, if any."""
+    """One run: how much of everything, and which defect is planted, if any.
+
+    What the exchange is like follows from the seed.
+    """
 
     seed: int
     intents: int = 60
     kills: int = 3
-    duplicates_accepted: bool = False
     executor: type[MortalExecutor] = MortalExecutor
+
+    @property
+    def duplicates_accepted(self) -> bool:
+        """Whether a second post of one order is answered as if it were the first."""
+        return self.seed % 2 == 0
+
+    @property
+    def taker_delay_ms(self) -> int:
+        """How long what would match at once is held; the answer says `delayed`."""
+        return 2_000 if self.seed % 3 == 0 else 0
+
+    @property
+    def data_lag_ms(self) -> int:
+        """How far positions trail."""
+        return 4_000 if self.seed % 4 > 1 else 0
+
+    @property
+    def heartbeat(self) -> bool:
+        """Whether the venue cancels everything when the ledger falls silent."""
+        return self.seed % 5 == 0
 
 
 class Report(NamedTuple):
@@ -142,7 +172,7 @@ class World:
         self.clock = clock
         self.folder = folder
         self.rng = Random(f"chaos/{plan.seed}")
-        self.markets = make_markets(plan.seed, 2)
+        self.markets = make_markets(plan.seed, 2, taker_delay_ms=plan.taker_delay_ms)
         self.app = ExchangeApp(
             clock,
             config=AppConfig(seed=plan.seed),
@@ -152,6 +182,7 @@ class World:
                 retry_rate=Decimal("0.1"),
                 failure_rate=Decimal("0.05"),
                 post_only_after_restart_ms=1_000,
+                data_lag_ms=plan.data_lag_ms,
             ),
             markets=self.markets,
             flow=makers(plan.seed),
@@ -160,6 +191,7 @@ class World:
         self.told: list[audit.Told] = []
         self.died: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
+        self.modes: Counter[str] = Counter()
         self.life = Life(0)
         self.runtime: Runtime | None = None
         self._timers: list[asyncio.Task[None]] = []
@@ -184,12 +216,14 @@ class World:
     async def story(self) -> list[str]:
         """Trade, heal, and compare the books; every breach is a sentence."""
         self.app.plan.replace(faults(duplicates_accepted=self.plan.duplicates_accepted))
+        closing = asyncio.create_task(self.close_now_and_then())
         await self.trade()
-        await self.heal()
+        await self.heal(closing)
         found = audit.working(self.log(), self.truth())
         await self.withdraw()
         log, truth = self.log(), self.truth()
         self.counts += audit.counts(log, truth, self.told)
+        self.counts["second posts"] += self.life.second_posts
         intents = self.plan.intents // len(STRATEGIES) * len(STRATEGIES)
         return [
             *found,
@@ -237,6 +271,7 @@ class World:
                 life.is_dead = True  # it gave up by itself
                 continue
             await life.ended.wait()
+            self.counts["second posts"] += life.second_posts
             self._is_serving.clear()
             self.died[life.died_at] += 1
             await self.clock.sleep(self.rng.random())
@@ -303,7 +338,7 @@ class World:
                 ws_user_url=IN_LOOP_USER_WS,
                 threaded=False,
                 gate=GateSettings(),
-                sweep_interval_sec=45,
+                heartbeat=self.plan.heartbeat,
             ),
             PatientWallet(KEY, ExchangeTransport(self.app, sleep=sleep), clock),
             clock=clock,
@@ -313,7 +348,7 @@ class World:
             transport=transport,
             connect=connector(self.app, sleep=sleep),
         )
-        made.life = life
+        made.life, made.placed = life, self.app.venue.placed
         return made
 
     # --- the strategies
@@ -322,6 +357,16 @@ class World:
         """Have every strategy place its share, and wait for the last answer."""
         share = self.plan.intents // len(STRATEGIES)
         await asyncio.gather(*(self._strategy(name, share) for name in STRATEGIES))
+
+    async def close_now_and_then(self) -> None:
+        """Let the exchange take less for a while, again and again."""
+        rng = Random(f"modes/{self.plan.seed}")
+        while True:
+            await self.clock.sleep(rng.expovariate(1 / MEAN_OPEN_SEC))
+            name = rng.choice(MODES)
+            until_ms = self.app.venue.now_ms() + rng.randint(1_000, 5_000)
+            self.app.exchange.set_mode(Mode(name, until_ms))
+            self.modes[name] += 1
 
     async def _strategy(self, name: str, share: int) -> None:
         rng = Random(f"{name}/{self.plan.seed}")
@@ -420,11 +465,12 @@ class World:
 
     # --- healing
 
-    async def heal(self) -> None:
+    async def heal(self, closing: asyncio.Task[None]) -> None:
         """End faults, deaths and trading, and wait until nothing is open."""
         while self.died.total() < self.plan.kills:
             await self.clock.sleep(1)
         self.app.plan.replace([])
+        closing.cancel()
         await self._is_serving.wait()
         await self.clock.sleep(HEALING_SEC)
         for market in self.markets:
