@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-web screenshots lint format types lock bench mutation clean
+.PHONY: help demo test test-all test-web screenshots lint format types lock bench mutation chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ bench: $(VENV)/.stamp-core ## Measure the ledger against the least that does the
 
 mutation: $(VENV)/.stamp-dev ## Mutate decide, order, risk, slippage; at least 90 % must be noticed
 	$(BIN)/python tests/tools/mutation.py $(ARGS)
+
+chaos: $(VENV)/.stamp-dev ## Kill ledgers on a faulty exchange, compare the books (CHAOS_SEEDS=100: more)
+	$(BIN)/python -m pytest -s tests/reliability/chaos $(ARGS)
 
 lock: $(VENV)/.stamp-lock ## Write requirements/*.txt anew (UPGRADE=1 takes newer versions)
 	BIN=$(VENV)/lock/bin UPGRADE=$(UPGRADE) sh requirements/lock.sh
