@@ -70,6 +70,12 @@ _BY_TEXT: Final = (
     ("duplicated", _UNKNOWN, "duplicated"),
     ("match delayed due to market conditions", _UNKNOWN, "match_delayed"),
     ("context canceled", _UNKNOWN, "context_canceled"),
+    # Said with another status than 500, they prove no more than with it.
+    ("could not insert order", _UNKNOWN, "not_inserted"),
+    ("could not run the execution", _UNKNOWN, "not_executed"),
+    ("there are no matching orders", _UNKNOWN, "no_matching_orders"),
+    ("the trade contains rounding issues", _UNKNOWN, "rounding"),
+    ("the price of the taker's order", _UNKNOWN, "taker_price"),
     ("not yet ready to process new orders", _NOT_PROCESSED, "market_not_ready"),
     ("rate limit exceeded for tokenid", _NOT_PROCESSED, "token_rate_limited"),
     ("rate limit exceeded", _NOT_PROCESSED, RATE_LIMITED),
@@ -150,11 +156,16 @@ def classify_batch(
     body = decoded(answer.text)
     if not isinstance(body, list) or not all(isinstance(leg, dict) for leg in body):
         return [_unknown("unreadable", answer.text) for _ in venue_order_ids]
-    if len(body) > len(venue_order_ids):
-        return [_unknown("too_many_legs", answer.text) for _ in venue_order_ids]
     by_id = {_id_of(leg): leg for leg in body if _id_of(leg)}
     is_complete = len(body) == len(venue_order_ids)
     known = {one.lower() for one in venue_order_ids}
+    strangers = [name for name in by_id if name not in known]
+    if strangers and not is_complete:
+        # Whose it is cannot be told, but it is not what one of them was signed as.
+        told = ", ".join(strangers)
+        return [_mismatch(_UNKNOWN, one, told, answer.text) for one in venue_order_ids]
+    if len(body) > len(venue_order_ids):
+        return [_unknown("too_many_legs", answer.text) for _ in venue_order_ids]
     found = []
     for position, one in enumerate(venue_order_ids):
         leg = by_id.get(one.lower())

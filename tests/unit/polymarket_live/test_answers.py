@@ -133,6 +133,8 @@ ROWS: list[tuple[int, str, PostOutcome, str]] = [
     # whatever it was before, the venue made it a 400 or a 404
     (400, "context canceled", UNKNOWN, "context_canceled"),
     (404, "order not found", UNKNOWN, "http_404"),
+    (400, "could not run the execution", UNKNOWN, "not_executed"),
+    (401, "could not insert order: unauthorized", UNKNOWN, "not_inserted"),
     (400, "words of tomorrow", REFUSED, "refused"),
     (401, "Unauthorized/Invalid api key", REFUSED, "unauthorized"),
     (401, "Invalid L1 Request headers", REFUSED, "unauthorized"),
@@ -292,6 +294,29 @@ def test_a_single_200_that_contradicts_itself_proves_nothing(
     assert (found.outcome, found.code) == (outcome, code)
 
 
+@pytest.mark.parametrize("in_batch", [False, True])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "could not insert order",
+        "could not run the execution",
+        "there are no matching orders",
+        "the trade contains rounding issues",
+        "the price of the taker's order has a discrepancy",
+    ],
+)
+def test_what_proves_nothing_in_an_error_proves_nothing_in_a_200(
+    reason: str, *, in_batch: bool
+) -> None:
+    """The engine's own trouble, told politely, may still have left an order."""
+    body = leg(success=False, errorMsg=reason, orderID="", status="")
+    if in_batch:
+        (found,) = classify_batch(said([body]), [ID])
+    else:
+        found = classify_post(said(body), ID)
+    assert found.outcome is UNKNOWN
+
+
 def test_an_answer_about_another_order_says_so() -> None:
     """What is signed is not what counts there: trading must stop."""
     found = classify_post(said(leg(orderID=OTHER)), ID)
@@ -368,6 +393,14 @@ def test_a_refusal_without_id_in_a_short_batch_is_nobodys() -> None:
     body = [{"success": True, "errorMsg": "no", "orderID": "", "status": ""}]
     found = classify_batch(said(body), [ID, OTHER])
     assert {one.outcome for one in found} == {UNKNOWN}
+
+
+@pytest.mark.parametrize("others", [[], [leg(), leg()]])
+def test_a_foreign_id_in_a_batch_of_another_length_says_so(others: list[Any]) -> None:
+    """Whichever of them it was meant for, what was signed is not what counts."""
+    body = [leg(orderID="0x" + "3" * 64), *others]
+    found = classify_batch(said(body), [ID, OTHER])
+    assert {(one.outcome, one.code) for one in found} == {(UNKNOWN, ID_MISMATCH)}
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[1,2]", json.dumps([leg()] * 3)])
