@@ -135,17 +135,17 @@ class PublicRest:
             # The library's own text may hold the whole address.
             msg = f"GET {path}: {_reason(error)}"
             raise _TransientError(msg) from None
-        status = answer.status_code
+        status, text = answer.status_code, answer.content.decode(errors="replace")
         if status >= _SERVER_ERRORS or status in _TRY_LATER:
             msg = f"GET {path}: status {status}"
             raise _TransientError(msg)
         if status >= _CLIENT_ERRORS:
-            msg = f"GET {path}: status {status}: {_one_line(answer.text)}"
+            msg = f"GET {path}: status {status}: {_one_line(text)}"
             raise VenueRejectedError(msg)
         if status not in _SUCCESS:
             msg = f"GET {path}: status {status}: no answer of the venue's API"
             raise VenueError(msg)
-        return answer.text
+        return text
 
 
 def _reason(error: httpx2.HTTPError) -> str:

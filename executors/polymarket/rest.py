@@ -231,7 +231,10 @@ class Rest:
         """
         path = f"/markets-by-token/{quote(token_id, safe='')}"
         named = object_of(await self.send("GET", self._base_url + path), path)
-        market_id = str(named.get("condition_id"))
+        market_id = named.get("condition_id")
+        if not isinstance(market_id, str) or not market_id:
+            msg = f"GET {path}: no market"
+            raise OutcomeUnknownError(msg)
         path = f"/clob-markets/{quote(market_id, safe='')}"
         told = object_of(await self.send("GET", self._base_url + path), path)
         try:
@@ -289,7 +292,9 @@ class Rest:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             return NoAnswer(network_reason(error))
         found = {name.lower(): value for name, value in answer.headers.items()}
-        return Answer(status=answer.status_code, headers=found, text=answer.text)
+        # JSON is UTF-8; a charset that the answer names may be no text's at all.
+        text = answer.content.decode(errors="replace")
+        return Answer(status=answer.status_code, headers=found, text=text)
 
     async def _pages(self, path: str, params: Mapping[str, str]) -> AsyncIterator[Row]:
         cursor = START_CURSOR

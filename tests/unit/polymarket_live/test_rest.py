@@ -113,6 +113,21 @@ async def test_whatever_fails_on_the_way_is_no_answer_and_is_not_repeated(
     assert len(transport.asked) == 1
 
 
+@pytest.mark.parametrize("charset", ["base64", "undefined", "utf-16", "rot13", "x"])
+async def test_an_answer_in_an_impossible_charset_is_an_answer(charset: str) -> None:
+    """Else one page of a proxy ends the tasks that follow the orders."""
+    kind = {"content-type": f"text/html; charset={charset}"}
+    transport = httpx2.MockTransport(
+        lambda _: httpx2.Response(200, headers=kind, content=b"<html>")
+    )
+    rest = Rest(
+        "http://venue.test", "http://x", clock=TurnedClock(), transport=transport
+    )
+    answer = await rest.send("GET", "http://venue.test/time")
+    assert isinstance(answer, Answer)
+    assert answer.text == "<html>"
+
+
 async def test_a_redirect_is_not_followed() -> None:
     """A post that goes elsewhere is not the venue's."""
     moved = Reply(302, "", {"location": "http://elsewhere.test/order"})
