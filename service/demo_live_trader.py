@@ -35,7 +35,9 @@ _STEP: Final = 12
 _EVERY_SEC: Final = 0.5
 _WINDOW_MS: Final = 45_000
 _OPENS_EVERY_MS: Final = 4_000
-_CONFIG: Final = PairConfig(size=Decimal(10), min_price=Decimal("0.15"))
+_CONFIG: Final = PairConfig(
+    size=Decimal(10), margin=Decimal("0.02"), min_price=Decimal("0.15"), requote_ticks=1
+)
 
 
 class TraderPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +58,12 @@ def trader_settings(exchange: Path) -> Settings:
         env={},
         overrides=[
             "log.level=error",
-            "execution.order_timeout_ms=4000",
+            "execution.order_timeout_ms=15000",
             "execution.cancel_timeout_ms=3000",
             "execution.reconcile_interval_sec=5",
             "polymarket.sweep_interval_sec=3",
+            # Everything is visible within seconds here.
+            "polymarket.absence_sec=6",
             # An exchange that fails on purpose is no reason to stop.
             "risk.account.max_consecutive_rejects=100000",
             "risk.account.max_consecutive_failures=100000",

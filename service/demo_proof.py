@@ -32,7 +32,9 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
 
-def prove(data: Path, *, clock_us: Callable[[], int]) -> Proof:
+def prove(
+    data: Path, *, clock_us: Callable[[], int], account: str = PAPER_ACCOUNT
+) -> Proof:
     """Check a ledger that nobody writes to.
 
     The read models are built anew from the log and compared byte for byte with
@@ -45,10 +47,10 @@ def prove(data: Path, *, clock_us: Callable[[], int]) -> Proof:
     with LedgerStore.open(path, clock_us=clock_us, writer=False) as store:
         report = store.verify(full=True)
         problems = list(report.problems)
-        kept, rebuilt = _both(data, store)
+        kept, rebuilt = _both(data, store, account)
         if kept != rebuilt:
             problems.append(_difference(kept, rebuilt))
-        problems.extend(_domain_problems(store))
+        problems.extend(map(str, check_domain(store, account=account)))
     return Proof(
         events=report.events,
         rows=len(rebuilt),
@@ -57,13 +59,15 @@ def prove(data: Path, *, clock_us: Callable[[], int]) -> Proof:
     )
 
 
-def _both(data: Path, store: LedgerStore) -> tuple[list[bytes], list[bytes]]:
+def _both(
+    data: Path, store: LedgerStore, account: str
+) -> tuple[list[bytes], list[bytes]]:
     """The rows as they were kept, and as the log gives them now."""
     beside = data / _BESIDE
-    with ReadModels(read_models_path(data), PAPER_ACCOUNT) as kept:
+    with ReadModels(read_models_path(data), account) as kept:
         before = list(kept.lines())
     try:
-        with ReadModels(beside, PAPER_ACCOUNT) as fresh:
+        with ReadModels(beside, account) as fresh:
             fresh.rebuild(store)
             return before, list(fresh.lines())
     finally:
@@ -76,7 +80,3 @@ def _difference(kept: list[bytes], rebuilt: list[bytes]) -> str:
         if old != new:
             return f"row {number} of the read models differs from the rebuilt one"
     return f"{len(kept)} rows were kept, the log gives {len(rebuilt)}"
-
-
-def _domain_problems(store: LedgerStore) -> list[str]:
-    return [str(problem) for problem in check_domain(store, account=PAPER_ACCOUNT)]

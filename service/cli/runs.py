@@ -45,6 +45,12 @@ def demo(
     most_markets: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="At most so many markets.")
     ] = None,
+    live_sim: Annotated[
+        bool,
+        typer.Option(
+            "--live-sim", help="Trade at a faulty local exchange; kill the ledger."
+        ),
+    ] = False,
 ) -> None:
     """Trade a recorded market and prove the ledger.
 
@@ -52,11 +58,16 @@ def demo(
     rebuilt from the log and compared, and the log is verified.
     Without --recording or --ticks it runs on a bundled series.
 
+    With --live-sim they trade over the wire, at a local exchange where everything
+    goes wrong at times; the ledger is killed in the middle and started again, and
+    its books are compared with the exchange's. It takes less than a minute.
+
     \b
     Examples:
       order-ledger demo
       order-ledger demo --recording frames.jsonl.gz --seed 7 --data demo
       order-ledger demo --ticks ticks.csv.gz --markets markets.jsonl.gz
+      order-ledger demo --live-sim --seed 7
     """
     from rich.console import Console
 
@@ -64,6 +75,11 @@ def demo(
     from service.demo import DemoOptions, run_demo
 
     settings = common.settings()
+    if live_sim:
+        if recording or more or ticks or markets or most_markets or speed != "max":
+            _refuse_sources()
+        _live_sim(common, seed, fresh=fresh)
+        return
     console = Console(stderr=True, no_color=common.no_color or None)
     report = run_demo(
         DemoOptions(
@@ -86,6 +102,29 @@ def demo(
             "the ledger does not prove itself"
             if report.exit_code == Exit.INTEGRITY
             else "part of the input could not be read",
+            hint="the report on standard output says where",
+        )
+
+
+def _refuse_sources() -> None:
+    from ledger.errors import InvalidInputError
+
+    field = "live_sim"
+    reason = "makes its own market, in real time: give --seed, --data and --fresh only"
+    raise InvalidInputError(field, reason)
+
+
+def _live_sim(common: Making, seed: int, *, fresh: bool) -> None:
+    from service.cli.failures import Exit, Failure
+    from service.demo_live import LiveDemoOptions, run_live_demo
+
+    options = LiveDemoOptions(data=common.data, seed=seed, fresh=fresh)
+    report = run_live_demo(options, common.say)
+    if report.exit_code:
+        raise Failure(
+            Exit(report.exit_code),
+            "demo_failed",
+            "ledger and exchange do not agree",
             hint="the report on standard output says where",
         )
 
