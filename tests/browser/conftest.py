@@ -25,7 +25,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def stage(
-    browser: Any,  # noqa: ARG001 -- without one there is no need of a stage
+    browser: Any,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     """The service on the demo's log."""
@@ -51,15 +51,18 @@ def page(context: Any, stage: Stage) -> Iterator[Any]:
     wrong: list[str] = []
     expected: list[str] = []
     found.expected = expected
-    found.on("console", lambda m: m.type == "error" and wrong.append(m.text))
+
+    def note_message(message: Any) -> None:
+        if message.type == "error":
+            wrong.append(message.text)
+
+    def note_request(request: Any) -> None:
+        if not request.url.startswith((stage.url, "data:")):
+            wrong.append(f"asked {request.url}")
+
+    found.on("console", note_message)
     found.on("pageerror", lambda error: wrong.append(str(error)))
-    found.on(
-        "request",
-        lambda request: (
-            not request.url.startswith((stage.url, "data:"))
-            and wrong.append(f"asked {request.url}")
-        ),
-    )
+    found.on("request", note_request)
     found.goto(stage.login())
     found.wait_for_selector("html[data-ready]")
     yield found

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from config import load_settings
 from ledger import events as ev
@@ -90,7 +90,7 @@ class Stage:
         self.url = ""
         self.token = ""
 
-    def __enter__(self) -> "Stage":
+    def __enter__(self) -> Self:
         self._thread.start()
         try:
             self.do(self._begin())

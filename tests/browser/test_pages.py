@@ -279,6 +279,6 @@ def test_the_badge_says_when_the_service_is_away(page: Any, stage: Stage) -> Non
 async def _drop_followers(stage: Stage) -> None:
     """End every stream, as a restart would."""
     stage.site.hub.is_closed = True
-    stage.site.hub._wake()  # noqa: SLF001 -- as `close`, but it may open again
+    stage.site.hub._wake()
     await asyncio.sleep(0.4)
     stage.site.hub.is_closed = False

@@ -42,7 +42,7 @@ def take(page: Any, folder: Path, name: str, url: str) -> None:
     page.wait_for_selector("html[data-ready]")
     page.wait_for_timeout(700)
     page.screenshot(path=str(folder / f"{name}.png"))
-    print(folder / f"{name}.png")  # noqa: T201 -- a tool talks
+    print(folder / f"{name}.png")
 
 
 def main() -> None:

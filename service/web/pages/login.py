@@ -17,7 +17,26 @@ if TYPE_CHECKING:
 
 def add_to(site: "Dashboard") -> None:
     """Add the paths."""
+    _add_form(site)
+    _add_link(site)
 
+    async def log_out(_: Request) -> Response:
+        response = RedirectResponse("/login", 303)
+        forget(response)
+        return response
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse(HOME, 303)
+
+    async def icon(_: Request) -> Response:
+        return RedirectResponse("/static/favicon.svg", 308)
+
+    site.open("/logout", log_out, ["POST"])
+    site.open("/favicon.ico", icon, ["GET", "HEAD"])
+    site.app.add_route("/", home, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _add_form(site: "Dashboard") -> None:
     async def show(request: Request) -> Response:
         wanted = _local(request.query_params.get("next", ""))
         text = site.pages.bare("login.html", next=wanted, error="")
@@ -34,6 +53,11 @@ def add_to(site: "Dashboard") -> None:
             return HTMLResponse(page, 401)
         return _welcome(request, text, wanted)
 
+    site.open("/login", show, ["GET", "HEAD"])
+    site.open("/login", log_in, ["POST"])
+
+
+def _add_link(site: "Dashboard") -> None:
     async def by_link(request: Request) -> Response:
         token = site.sessions.redeem(request.path_params["code"])
         if token is None:
@@ -50,24 +74,9 @@ def add_to(site: "Dashboard") -> None:
         token = bearer or request.cookies.get(COOKIE, "")
         return JSONResponse({"path": site.login_link(token)})
 
-    async def log_out(_: Request) -> Response:
-        response = RedirectResponse("/login", 303)
-        forget(response)
-        return response
-
-    async def home(_: Request) -> Response:
-        return RedirectResponse(HOME, 303)
-
-    async def icon(_: Request) -> Response:
-        return RedirectResponse("/static/favicon.svg", 308)
-
-    site.open("/login", show, ["GET", "HEAD"])
-    site.open("/login", log_in, ["POST"])
+    # Before the one with a code, which would take "link" for one.
     site.open("/login/link", make_link, ["POST"])
     site.open("/login/{code}", by_link, ["GET"])
-    site.open("/logout", log_out, ["POST"])
-    site.open("/favicon.ico", icon, ["GET", "HEAD"])
-    site.app.add_route("/", home, methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _welcome(request: Request, token: str, wanted: str) -> Response:

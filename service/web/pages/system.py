@@ -2,19 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.responses import RedirectResponse, Response
 
 from config import config_hash
-from ledger.errors import LedgerError
+from ledger.errors import InvalidInputError, LedgerError
 from ledger.values import TradingMode
 from projections import MODELS, Table
-from service.http.operate import Operator
-from service.http.schemas import ModeChange
 from service.http.views import Rows
 from service.places import ledger_path, read_models_path
-from service.tokens import Scope
 from service.web.asking import Ask, form_of
 from service.web.format import flat
 
@@ -22,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from service.web.site import Dashboard
+
+
+_REASON: Final = 200
 
 
 class Job:
@@ -54,34 +54,48 @@ class Job:
             self.finished_us = now_us()
 
 
-def add_to(site: "Dashboard") -> None:
-    """Add the paths."""
-    runtime = site.runtime
-    jobs = {"rebuild": Job("rebuild"), "verify": Job("verify")}
-    errands: set[asyncio.Task[None]] = set()
-    operator = Operator(runtime)
+class Jobs:
+    """The two things that take a while."""
 
-    def rebuild(job: Job) -> str:
-        count = runtime.models.rebuild(site.store, job.report)
+    def __init__(self, site: "Dashboard") -> None:
+        self._site = site
+        self._errands: set[asyncio.Task[None]] = set()
+        self.rebuild = Job("rebuild")
+        self.verify = Job("verify")
+
+    def begin_rebuild(self) -> None:
+        """Build the read models anew, beside the old ones."""
+        self._begin(self.rebuild, self._rebuilt)
+
+    def begin_verify(self) -> None:
+        """Recompute the whole chain."""
+        self._begin(self.verify, self._verified)
+
+    def _begin(self, job: Job, work: Callable[[Job], str]) -> None:
+        if job.is_running:
+            return
+        job.is_running = True
+        task = asyncio.create_task(job.run(work, self._site.now_us))
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    def _rebuilt(self, job: Job) -> str:
+        count = self._site.runtime.models.rebuild(self._site.store, job.report)
         return f"{count:,} events taken in anew"
 
-    def verify(job: Job) -> str:
-        head = site.store.head
-        report = site.store.verify(
-            full=True, progress=lambda done: job.report(done, head)
-        )
+    def _verified(self, job: Job) -> str:
+        store = self._site.store
+        head = store.head
+        report = store.verify(full=True, progress=lambda done: job.report(done, head))
         job.is_bad = not report.is_sound
         if report.is_sound:
             return f"{report.events:,} events, chain intact, head {report.hash[:16]}"
         return "; ".join(report.problems[:5])
 
-    def begin(name: str, work: Callable[[Job], str]) -> None:
-        job = jobs[name]
-        if job.is_running:
-            return
-        task = asyncio.create_task(job.run(work, site.now_us))
-        errands.add(task)
-        task.add_done_callback(errands.discard)
+
+def add_to(site: "Dashboard") -> None:
+    """Add the paths."""
+    jobs = Jobs(site)
 
     async def show(ask: Ask) -> Response:
         def work(rows: Rows) -> dict[str, Any]:
@@ -91,45 +105,46 @@ def add_to(site: "Dashboard") -> None:
             }
 
         position, found = await ask.read(work)
-        opened = runtime.opened
-        data = opened.data
-        settings = flat(opened.settings.redacted())
         return await site.page(
-            ask,
-            "system.html",
-            position,
-            **found,
-            jobs=jobs,
-            models=_models(),
-            files=_files([ledger_path(data), read_models_path(data)]),
-            settings=settings,
-            config_hash=config_hash(opened.settings),
-            ledger_id=site.store.ledger_id,
-            head_hash=site.store.head_hash.hex(),
+            ask, "system.html", position, **found, jobs=jobs, **_state(site)
         )
 
     async def start_rebuild(_: Ask) -> Response:
-        begin("rebuild", rebuild)
+        jobs.begin_rebuild()
         return RedirectResponse("/system", 303)
 
     async def start_verify(_: Ask) -> Response:
-        begin("verify", verify)
+        jobs.begin_verify()
         return RedirectResponse("/system", 303)
 
     async def change_mode(ask: Ask) -> Response:
         form = form_of(ask.request)
-        reason = form.get("reason", "").strip()[:500] or "from the dashboard"
-        mode = (
-            TradingMode(form["mode"]) if form.get("mode") in list(TradingMode) else None
+        if form.get("mode") not in list(TradingMode):
+            field = "mode"
+            raise InvalidInputError(field, f"must be one of {', '.join(TradingMode)}")
+        reason = form.get("reason", "").strip()[:_REASON] or "from the dashboard"
+        await site.runtime.opened.manager.account.set_mode(
+            TradingMode(form["mode"]), reason, actor=ask.caller.name
         )
-        if mode is not None:
-            await operator.change_mode(mode, ModeChange(reason=reason), ask.caller.name)
         return RedirectResponse("/system", 303)
 
     site.add("/system", show)
-    site.act("/system/rebuild", start_rebuild, Scope.OPERATE)
-    site.act("/system/verify", start_verify, Scope.OPERATE)
-    site.act("/system/mode", change_mode, Scope.OPERATE)
+    site.act("/system/rebuild", start_rebuild)
+    site.act("/system/verify", start_verify)
+    site.act("/system/mode", change_mode)
+
+
+def _state(site: "Dashboard") -> dict[str, Any]:
+    opened = site.runtime.opened
+    data, settings = opened.data, opened.settings
+    return {
+        "models": _models(),
+        "files": _files([ledger_path(data), read_models_path(data)]),
+        "settings": flat(settings.redacted()),
+        "config_hash": config_hash(settings),
+        "ledger_id": site.store.ledger_id,
+        "head_hash": site.store.head_hash.hex(),
+    }
 
 
 def _models() -> list[dict[str, Any]]:
