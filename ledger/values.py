@@ -23,6 +23,7 @@ MAX_AMOUNT: Final = Decimal("1000000000000")
 
 _MIN_AMOUNT: Final = -MAX_AMOUNT
 _MAX_TEXT: Final = 32
+_MAX_EXPONENT: Final = 1000
 
 
 class Side(StrEnum):
@@ -138,8 +139,9 @@ def decimal_from(value: object) -> Decimal:
         A finite `Decimal`, unrounded.
 
     Raises:
-        ValueError: `value` is a float, a bool, not a number, not finite, or
-            written with an exponent or more than 32 characters.
+        ValueError: `value` is a float, a bool, not a number, not finite, text
+            with an exponent or more than 32 characters, or so far from 1 that
+            no arithmetic should meet it.
     """
     if isinstance(value, Decimal):
         number = value
@@ -162,6 +164,10 @@ def decimal_from(value: object) -> Decimal:
             raise ValueError(msg) from None
     if not number.is_finite():
         msg = "must be a finite number"
+        raise ValueError(msg)
+    if number and abs(number.adjusted()) > _MAX_EXPONENT:
+        # A JSON number may say 1e99999999: as an int that is gigabytes.
+        msg = "must be a number of ordinary size"
         raise ValueError(msg)
     return number
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from executors.polymarket.answers import Answer, NoAnswer, decoded, reason_of
+from executors.polymarket.fields import text_field
 from ledger.errors import OutcomeUnknownError, VenueRejectedError
 from ledger.market import Market
 from ledger.values import ZERO, decimal_from
@@ -14,6 +15,8 @@ _OK: Final = 200
 _TRY_LATER: Final = (425, 429)
 _REFUSED: Final = range(400, 500)
 _MOST_TEXT: Final = 200
+_EXPONENTS: Final = range(10)
+"""Of a fee curve: 1 and 2 were seen; a hundred digits would be a mistake."""
 
 Row = Mapping[str, Any]
 
@@ -69,21 +72,26 @@ def _one_line(text: str) -> str:
 
 
 def market_of(market_id: str, told: Row) -> Market:
-    """`t` tokens in order, `mts` tick, `mos` minimum size, `fd` fee curve."""
+    """`t` tokens in order, `mts` tick, `mos` minimum size, `fd` fee curve.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it is no such thing.
+    """
     yes, no = told["t"]
     fees = told.get("fd") or {}
     tick, least = decimal_from(told["mts"]), decimal_from(told["mos"])
-    if min(tick, least) <= ZERO:
+    exponent = decimal_from(fees.get("e", 1))
+    if min(tick, least) <= ZERO or exponent not in _EXPONENTS:
         raise ValueError
     return Market(
         market_id=market_id,
-        yes_token=yes["t"],
-        no_token=no["t"],
-        yes_label=yes["o"],
-        no_label=no["o"],
+        yes_token=text_field(yes, "t"),
+        no_token=text_field(no, "t"),
+        yes_label=text_field(yes, "o"),
+        no_label=text_field(no, "o"),
         tick_size=tick,
         min_size=least,
         fee_rate=decimal_from(fees.get("r", 0)),
-        fee_exponent=int(fees.get("e", 1)),
+        fee_exponent=int(exponent),
         neg_risk=told.get("nr") is True,
     )

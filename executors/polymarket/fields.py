@@ -60,10 +60,11 @@ def venue_time(trade: Message) -> int | None:
 
 def side_of(message: Message) -> Side:
     """Direction, in any case."""
+    side = text_field(message, "side")
     try:
-        return Side(text_field(message, "side").upper())
+        return Side(side.upper())
     except ValueError:
-        msg = f"side: {shortened(message['side'])} is not known"
+        msg = f"side: {shortened(side)} is not known"
         raise UnreadableError(msg) from None
 
 

@@ -123,6 +123,21 @@ def cursor_from(cursor: str | None, length: int) -> list[str | int] | None:
     return key
 
 
+def version_from(cursor: str | None) -> int | None:
+    """The version behind a timeline's cursor.
+
+    Raises:
+        InvalidInputError: it is none that we gave, or one of another read.
+    """
+    key = cursor_from(cursor, 1)
+    if key is None:
+        return None
+    if not isinstance(key[0], int):
+        field = "cursor"
+        raise InvalidInputError(field, "must be `next` of an earlier page")
+    return key[0]
+
+
 class Reads:
     """Answers reads out of the views."""
 
@@ -171,20 +186,15 @@ class Reads:
         """Every event of one order."""
         at = self._views.position_of(page.as_of)
         position = self._store.head if at is None else at
-        after = cursor_from(page.cursor, 1)
+        after = version_from(page.cursor)
         entries = timeline(self._store, order_id, upto=position)
         if page.newest_first:
             entries.reverse()
         if after is not None:
-            (last,) = after
             entries = [
                 e
                 for e in entries
-                if (
-                    e.version < int(last)
-                    if page.newest_first
-                    else e.version > int(last)
-                )
+                if (e.version < after if page.newest_first else e.version > after)
             ]
         shown_entries = entries[: page.limit]
         cursor = None

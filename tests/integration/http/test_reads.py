@@ -197,6 +197,12 @@ async def test_an_order_tells_its_trades_and_its_story(service: Service) -> None
         page = await get(client, f"orders/{ids[1]}/timeline", limit=2)
         rest = await get(client, f"orders/{ids[1]}/timeline", cursor=page["next"])
         assert page["items"] + rest["items"] == story["items"]
+        foreign = await get(client, "orders", limit=1)
+        refused = await client.get(
+            f"/v1/orders/{ids[1]}/timeline", params={"cursor": foreign["next"]}
+        )
+        assert refused.status_code == 422
+        assert refused.json()["field"] == "cursor"
         missing = await client.get("/v1/orders/nothing")
         assert missing.status_code == 404
         assert (await client.get("/v1/orders/nothing/timeline")).status_code == 404

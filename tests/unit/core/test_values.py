@@ -85,6 +85,8 @@ class TestDecimalFrom:
             (D("NaN"), "must be a finite number"),
             (D("sNaN"), "must be a finite number"),
             (D("-Infinity"), "must be a finite number"),
+            (D("1e99999999"), "must be a number of ordinary size"),
+            (D("-1e-99999999"), "must be a number of ordinary size"),
         ],
     )
     def test_inexact_input_is_refused_with_the_reason(
