@@ -41,6 +41,7 @@ from ledger.venue import VenueFact
 BASE_UNITS: Final = 1_000_000
 
 _KEEP_ALIVE: Final = ("PING", "PONG")
+_NEVER_REST: Final = ("FAK", "FOK")
 _ORDER_TYPES: Final = ("PLACEMENT", "UPDATE", "CANCELLATION")
 _MOST_TEXT: Final = 100
 
@@ -124,7 +125,8 @@ class Reader:
             msg = f"status: {shortened(order['status'])} is not known"
             raise UnreadableError(msg)
         matched = self._size_matched(order)
-        return LookedUp(found=read.found, reason=read.reason, size_matched=matched)
+        reason = _end_reason(order, read.reason)
+        return LookedUp(found=read.found, reason=reason, size_matched=matched)
 
     def observed(self, order: Message) -> ObservedOrder:
         """Read an open order as it is listed.
@@ -167,8 +169,9 @@ class Reader:
             raise UnreadableError(msg)
         is_ended = read.found is LookupFound.CANCELED
         if is_ended or message.get("type") == "CANCELLATION":
+            reason = read.reason if is_ended else EndReason.CANCELLED
             ended = OrderEnded(
-                reason=read.reason if is_ended else EndReason.CANCELLED,
+                reason=_end_reason(message, reason),
                 text=status[:_MOST_TEXT],
                 size_matched=self._matched_at_end(message),
             )
@@ -294,3 +297,12 @@ class _Entry(NamedTuple):
         size = self.size + other.size
         money = self.size * self.price + other.size * other.price
         return self._replace(size=size, price=price_of(money / size))
+
+
+def _end_reason(order: Message, told: EndReason) -> EndReason:
+    """Why an order ended: what may not rest is killed, at nobody's wish.
+
+    The venue calls the rest of such an order canceled, in an update.
+    """
+    is_killed = order.get("order_type") in _NEVER_REST or order.get("type") == "UPDATE"
+    return EndReason.KILLED if is_killed and told is EndReason.CANCELLED else told

@@ -92,7 +92,7 @@ def test_an_order_that_works_was_accepted(name: str, outcome: PostOutcome) -> No
 @pytest.mark.parametrize(
     ("name", "reason", "size_matched"),
     [
-        ("ws_user_order_update_status_canceled", EndReason.CANCELLED, "1.219511"),
+        ("ws_user_order_update_status_canceled", EndReason.KILLED, "1.219511"),
         ("ws_user_order_fok_killed", EndReason.KILLED, None),
         ("ws_user_order_fok_buy_size_in_collateral", EndReason.KILLED, None),
         ("ws_user_order_venue_cancel_invalid", EndReason.VENUE, "0"),
@@ -388,6 +388,13 @@ def test_a_looked_up_order_says_how_much_was_matched() -> None:
         size_matched=Decimal("1.219511"),
         reason=EndReason.CANCELLED,
     )
+
+
+@pytest.mark.parametrize("kind", ["FAK", "FOK"])
+def test_a_looked_up_order_that_may_not_rest_was_killed(kind: str) -> None:
+    """Nobody asked for that cancel; a report that says so sends people searching."""
+    row = message("data_orders_by_id_canceled")["data"][0] | {"order_type": kind}
+    assert reader().looked_up(row).reason is EndReason.KILLED
 
 
 def test_an_unknown_status_is_no_answer() -> None:
