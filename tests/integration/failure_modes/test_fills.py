@@ -138,6 +138,7 @@ def test_mode_13_a_market_buy_at_a_better_price_is_booked_beyond_its_size(
         assert order.status is OrderStatus.CONFIRMED
         assert order.remaining == 0
         assert bot.journal.state.mode is TradingMode.NORMAL
+        assert not bot.drifts
         assert bot.journal.state.cash == bot.cash_on_chain()
         assert (await bot.place()).success
 

@@ -73,11 +73,13 @@ def test_mode_02_a_match_that_fails_hours_later_while_nobody_listens_is_taken_ba
         order = await bot.placed()
         await bot.at.clock.sleep(3_000)
         assert bot.order(order).status is OrderStatus.MATCHED
+        assert bot.drifts == {"settlement_overdue"}
         await bot.kill()
         await bot.at.clock.sleep(7_200)
         await bot.open()
         await bot.at.clock.sleep(60)
         assert bot.order(order).status is OrderStatus.FAILED
+        assert not bot.drifts
         assert bot.holding().position.shares == bot.shares_on_chain() == 0
         assert bot.journal.state.cash == bot.cash_on_chain() == CASH
 

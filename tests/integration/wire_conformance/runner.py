@@ -13,7 +13,7 @@ from typing import Any, Final
 from ledger.manager import ManagerConfig, OrderResult
 from ledger.order import Order
 from ledger.risk import RiskConfig, RiskLimits
-from ledger.values import text_of
+from ledger.values import EndReason, text_of
 from tests.integration.failure_modes.bot import Bot
 from tests.integration.polymarket_live.in_loop import Scene
 from tests.unit.core.conformance import check_invariants, load
@@ -23,6 +23,14 @@ Step = dict[str, Any]
 SCENARIOS: Final[dict[str, list[Step]]] = {
     scenario["id"]: scenario["steps"] for scenario in load()["scenarios"]
 }
+ENDS: Final = {
+    "requested": EndReason.CANCELLED,
+    "expired": EndReason.EXPIRED,
+    "venue": EndReason.VENUE,
+    "killed": EndReason.KILLED,
+}
+"""What the ledger records for the ends that scenarios name."""
+
 PLENTY: Final = Decimal(1_000_000_000)
 TIMEOUT_MS: Final = 5_000
 PAUSE_SEC: Final = 0.2
@@ -88,6 +96,8 @@ class Scenario:
             await self.pause()
             if self.is_down:
                 continue
+            if step["do"] == "cancelled":
+                assert self.order.ended is ENDS[step["reason"]]
             if step["do"] != "restart":
                 self.added = self.bot.journal.store.head - before
             if self.order_id:

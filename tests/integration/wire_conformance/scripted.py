@@ -20,6 +20,7 @@ from tests.integration.polymarket_live.in_loop import (
     InLoopWallet,
     Scene,
 )
+from tests.integration.wire_conformance.dialects import Dialect
 from tests.integration.wire_conformance.runner import (
     TIMEOUT_MS,
     Scenario,
@@ -74,9 +75,10 @@ class ScriptedWire(Wire):
     `received` are the ids of the orders that arrived, once per post.
     """
 
-    def __init__(self, at: Scene) -> None:
+    def __init__(self, at: Scene, dialect: Dialect) -> None:
         super().__init__(at)
         self._at = at
+        self._dialect = dialect
         self.is_cut_off = False
         self.received: list[str] = []
         self.post_answers = Mailbox()
@@ -94,14 +96,16 @@ class ScriptedWire(Wire):
         elif (request.method, path) == ("DELETE", "/order"):
             answer = await self.cancel_answers.get()
         elif path == "/data/orders":
-            answer = _page([row for row in self.orders.values() if _wanted(row, query)])
+            answer = self._page(
+                [row for row in self.orders.values() if _wanted(row, query)]
+            )
         elif path.startswith("/data/order/"):
             row = self.orders.get(path.rpartition("/")[2])
             is_open = row is not None and row["status"] == "LIVE"
             missing = (404, {"error": "Order not found"})
-            answer = (200, row) if is_open else missing
+            answer = (200, self._dialect.row(row)) if row and is_open else missing
         elif path == "/data/trades":
-            answer = _page(list(self.trades.values()))
+            answer = self._page(list(self.trades.values()))
         else:
             return await super().handle_async_request(request)
         self.requests.append(request)
@@ -135,16 +139,23 @@ class ScriptedWire(Wire):
         """Have an order that was offered."""
         return self.orders.setdefault(name, self.offered[name])
 
-    def tell(self, frame: Row) -> None:
-        """Send a frame to whoever listens."""
-        self.socket.frames.put_nowait(json.dumps(frame))
+    def _page(self, rows: list[Row]) -> tuple[int, Row]:
+        kept = [{k: v for k, v in row.items() if k not in _STREAM_ONLY} for row in rows]
+        told = [self._dialect.row(row) for row in kept]
+        page = {"limit": 100, "next_cursor": "LTE=", "count": len(told), "data": told}
+        return 200, page
 
-    def tell_order(self, name: str, file: str, **changes: Any) -> None:
-        """Send an order as it stands, in the shape of a captured frame."""
+    def tell(self, *frames: Row) -> None:
+        """Send frames to whoever listens."""
+        for text in self._dialect.frames([self._dialect.row(one) for one in frames]):
+            self.socket.frames.put_nowait(text)
+
+    def frame_of(self, name: str, file: str, **changes: Any) -> Row:
+        """An order as it stands, in the shape of a captured frame."""
         row = self.orders.get(name) or self.offered[name]
         known = {field: value for field, value in row.items() if field != "created_at"}
         frame = captured(file)
-        self.tell(frame | known | {"type": frame["type"]} | changes)
+        return frame | known | {"type": frame["type"]} | changes
 
     def match(self, name: str, step: Step, *, is_taker: bool) -> Row:
         """Have a trade of an order; the same one if it is known."""
@@ -198,16 +209,6 @@ class ScriptedWire(Wire):
         return trade
 
 
-def _page(rows: list[Row]) -> tuple[int, Row]:
-    kept = [{k: v for k, v in row.items() if k not in _STREAM_ONLY} for row in rows]
-    return 200, {
-        "limit": 100,
-        "next_cursor": "LTE=",
-        "count": len(kept),
-        "data": kept,
-    }
-
-
 def _wanted(row: Row, query: dict[str, str]) -> bool:
     """An order that has ended is shown to who asks for it by its id."""
     field, value = ("id", query["id"]) if "id" in query else ("status", "LIVE")
@@ -230,9 +231,15 @@ class ScriptedScenario(Scenario):
 
     wire: ScriptedWire
 
+    def __init__(
+        self, at: Scene, folder: Path, steps: list[Step], dialect: Dialect
+    ) -> None:
+        self.dialect = dialect
+        super().__init__(at, folder, steps)
+
     def make(self, folder: Path) -> Bot:
         bot = make_bot(ScriptedBot, self.at, folder)
-        bot.wire = self.wire = ScriptedWire(self.at)
+        bot.wire = self.wire = ScriptedWire(self.at, self.dialect)
         bot.wallet = InLoopWallet(bot.key, self.wire, self.at.clock)
         self.is_taker = True
         return bot
@@ -267,7 +274,7 @@ class ScriptedScenario(Scenario):
             text = _KILLED[self.order.time_in_force]
             self.wire.post_answers.put((400, {"error": text}))
             changes = {"status": f"CANCELED_{text}", "size_matched": ""}
-            self.wire.tell_order(self.name, "ws_user_order_fok_killed", **changes)
+            self._tell_order("ws_user_order_fok_killed", **changes)
         else:
             self._accept(answer)
 
@@ -275,7 +282,7 @@ class ScriptedScenario(Scenario):
         self.wire.accept(self.name)
         self.is_taker = status == "matched"
         if status == "live":
-            self.wire.tell_order(self.name, "ws_user_order_placement")
+            self._tell_order("ws_user_order_placement")
         told = {
             "errorMsg": "",
             "orderID": self.name,
@@ -293,8 +300,8 @@ class ScriptedScenario(Scenario):
         if not is_known:
             self.wire.settle(trade, status)
         if status == "MATCHED":
-            self.wire.tell(trade)
-            self.wire.tell_order(self.name, "ws_user_order_update_matched")
+            order = self.wire.frame_of(self.name, "ws_user_order_update_matched")
+            self.wire.tell(trade, order)
         else:  # what came before was missed, so this is what a sweep finds
             await self.pause(60)
 
@@ -315,4 +322,7 @@ class ScriptedScenario(Scenario):
         self.wire.orders[self.name]["status"] = (
             "INVALID" if status == "INVALID" else "CANCELED"
         )
-        self.wire.tell_order(self.name, file, status=status)
+        self._tell_order(file, status=status)
+
+    def _tell_order(self, file: str, **changes: Any) -> None:
+        self.wire.tell(self.wire.frame_of(self.name, file, **changes))

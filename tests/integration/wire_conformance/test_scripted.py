@@ -6,23 +6,27 @@ import pytest
 
 from tests.integration.failure_modes.bot import play
 from tests.integration.polymarket_live.in_loop import Scene
+from tests.integration.wire_conformance.dialects import DIALECTS, Dialect
 from tests.integration.wire_conformance.runner import SCENARIOS, Step
 from tests.integration.wire_conformance.scripted import ScriptedScenario
 
 
-def run(folder: Path, steps: list[Step]) -> None:
-    """Run one scenario to its end."""
+def run(folder: Path, steps: list[Step], dialect: Dialect) -> None:
+    """Run one scenario to its end; nothing that was said may be put aside."""
 
     async def story(at: Scene) -> None:
-        await ScriptedScenario(at, folder, steps).run()
+        scenario = ScriptedScenario(at, folder, steps, dialect)
+        await scenario.run()
+        assert scenario.bot.executor.health()["last_quarantine_reason"] == ""
 
     play(story)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_scenario_ends_as_expected(name: str, tmp_path: Path) -> None:
-    """Answers, frames and rows are read as what they mean for the order."""
-    run(tmp_path, SCENARIOS[name])
+def test_scenario_ends_as_expected(name: str, dialect: str, tmp_path: Path) -> None:
+    """Answers, frames and rows are read as what they mean, however they are spelt."""
+    run(tmp_path, SCENARIOS[name], DIALECTS[dialect])
 
 
 def test_a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
@@ -33,4 +37,4 @@ def test_a_wrong_expectation_is_noticed(tmp_path: Path) -> None:
         {"expect": {"status": "CONFIRMED", "filled": "10"}},
     ]
     with pytest.raises(AssertionError, match="PLACED"):
-        run(tmp_path, steps)
+        run(tmp_path, steps, DIALECTS["captured"])
