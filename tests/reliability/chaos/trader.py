@@ -1,9 +1,9 @@
 """A process that trades: four strategies on a ledger that somebody kills.
 
-It places the intents of its plan, each of which is the same in every life, and
-writes down each answer.
-Told that it is the last, it then waits until nothing is open, cancels what rests,
-and ends with 0.
+It places the intents of its plan, each of which is the same in every life, writes
+down each answer, and goes on until it is killed.
+Told that it is the last, it then cancels what rests, waits until nothing is open, and
+ends with 0.
 """
 
 import asyncio
@@ -106,7 +106,9 @@ class Trader:
         await asyncio.gather(
             *(self._strategy(runtime, numbers[n::share]) for n in range(share))
         )
-        is_done = not self._plan.is_last or await self._healed(runtime)
+        if not self._plan.is_last:
+            await asyncio.get_running_loop().create_future()  # until it is killed
+        is_done = await self._healed(runtime)
         await runtime.stop()
         return is_done
 
