@@ -12,13 +12,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all test-web screenshots lint format types lock bench mutation chaos clean
+.PHONY: help demo demo-live test test-all test-web screenshots lint format types lock bench mutation chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.stamp-demo ## Trade a recorded market through the ledger and verify it
 	@$(BIN)/order-ledger demo $(ARGS)
+
+demo-live: $(VENV)/.stamp-core ## Trade at a faulty local exchange, kill the ledger, compare the books
+	@$(BIN)/order-ledger demo --live-sim $(ARGS)
 
 test: $(VENV)/.stamp-dev ## Run every test that is not marked slow
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -66,7 +66,7 @@ FAULTS: Final[list[dict[str, Any]]] = [
 ]
 """Everything that goes wrong, and how often."""
 
-_LEFT_BEHIND: Final = ("*.jsonl", "*.jsonl.*", LOG_NAME)
+_LEFT_BEHIND: Final = ("user_*", "quarantine*", LOG_NAME)
 """What an earlier run wrote beside its ledger."""
 
 Say = Callable[[str], None]
