@@ -5,9 +5,9 @@ The id of an event is its position, so that `Last-Event-ID` resumes exactly.
 
 import asyncio
 from collections.abc import Iterable, Iterator, MutableMapping
-from contextlib import suppress
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ from service.http.wire import Wired
 from service.tokens import Scope
 
 MEDIA_TYPE: Final = "text/event-stream"
+
+_log = structlog.get_logger("service.http")
 
 MOST_FOLLOWERS: Final = 256
 PING_SECONDS: Final = 15.0
@@ -106,7 +108,7 @@ class EventStream(Response):
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     async def __call__(
-        self, _: MutableMapping[str, Any], receive: Receive, send: Send
+        self, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
         """Stream."""
         start = {"type": "http.response.start", "status": self.status_code}
@@ -122,8 +124,14 @@ class EventStream(Response):
             self._hub.followers -= 1
             leaving.cancel()
             streaming.cancel()
-            with suppress(asyncio.CancelledError, TimeoutError):
+            try:
                 await streaming
+            except asyncio.CancelledError:
+                pass
+            except TimeoutError:
+                _log.info("follower.cut_off", position=self._position)
+                # Closing it would wait for what it does not take.
+                scope.get("abort", lambda: None)()
 
     async def _stream(self, send: Send) -> None:
         # An id without data: whoever has seen nothing yet resumes here as well.

@@ -16,7 +16,7 @@ from ledger.errors import IdempotencyConflictError, InvalidInputError
 from ledger.intent import OrderIntent
 from ledger.manager import OrderResult
 from ledger.order import Order, snapshot
-from ledger.values import decimal_from, text_of
+from ledger.values import text_of
 from service.http import examples, schemas
 from service.http.docs import gives, held, ref, takes
 from service.http.gate import Send, require, send_body
@@ -49,7 +49,6 @@ _LONGEST_KEY: Final = 120
 """Shorter than the ledger's own: legs of a batch add their number."""
 
 _DEFECT: Final = 500
-_NUMBERS: Final = ("size", "price", "max_slippage_bps")
 
 
 class Waiting(BaseModel):
@@ -109,9 +108,6 @@ def intent_of(body: Intent, caller: Token, key: str) -> OrderIntent:
         InvalidInputError: names the first wrong field.
     """
     fields: dict[str, Any] = {k: v for k, v in asdict(body).items() if v is not None}
-    for name in _NUMBERS:
-        if name in fields:
-            fields[name] = decimal_from(fields[name])
     fields["strategy"] = strategy_for(caller, body.strategy)
     fields["idempotency_key"] = key
     return OrderIntent.parse(fields)

@@ -7,11 +7,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ledger import events as ev
-from ledger.values import TradingMode, decimal_from, text_of
+from ledger.values import TradingMode, text_of
 from service.http import examples, schemas
 from service.http.docs import gives, problem, ref, takes
 from service.http.problems import Problem
-from service.http.requests import answer, body_of, caller_of, needs, strategy_for
+from service.http.requests import (
+    answer,
+    body_of,
+    caller_of,
+    exact,
+    needs,
+    strategy_for,
+)
 from service.runtime import Runtime
 from service.tokens import Scope, Token
 
@@ -62,7 +69,7 @@ class Operator:
     ) -> Response:
         """Split or merge for one strategy."""
         strategy = strategy_for(caller, move.strategy)
-        await what(strategy, move.market_id, decimal_from(move.size))
+        await what(strategy, move.market_id, exact("size", move.size))
         return self.done()
 
     async def redeem(self, wanted: schemas.Redemption, caller: Token) -> Response:
@@ -76,7 +83,7 @@ class Operator:
     async def move_cash(self, move: schemas.CashMove, actor: str) -> Response:
         """Record pUSD that came in or went out."""
         await self._manager.account.move_cash(
-            decimal_from(move.amount), move.reason, actor=actor
+            exact("amount", move.amount), move.reason, actor=actor
         )
         return self.done()
 

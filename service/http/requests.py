@@ -1,11 +1,14 @@
 """What every handler reads of a request, and how it answers."""
 
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
+from ledger.errors import InvalidInputError
+from ledger.values import decimal_from
 from service.http.gate import require
 from service.http.problems import Problem
 from service.http.rows import encode
@@ -74,6 +77,18 @@ def strategy_for(caller: Token, asked: str | None) -> str:
         text = f"the token {caller.name!r} is for the strategy {caller.strategy!r}"
         raise Problem(403, "strategy", text, field="strategy")
     return asked
+
+
+def exact(field: str, text: str) -> Decimal:
+    """A number of a request.
+
+    Raises:
+        InvalidInputError: it is none; a pattern lets a line break at its end pass.
+    """
+    try:
+        return decimal_from(text)
+    except ValueError as error:
+        raise InvalidInputError(field, str(error)) from None
 
 
 def answer(

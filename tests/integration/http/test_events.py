@@ -160,7 +160,10 @@ async def test_a_client_that_takes_nothing_is_cut_off(service: Service) -> None:
     await posted(service, 200)
     client = SlowClient(3)
     stream = EventStream(hub, Following(after=0), 0, stall_seconds=0.05)
-    await asyncio.wait_for(stream({}, client.receive, client.send), 10)
+    cut: list[bool] = []
+    scope = {"abort": lambda: cut.append(True)}
+    await asyncio.wait_for(stream(scope, client.receive, client.send), 10)
+    assert cut == [True]
     assert hub.followers == 0
     text = b"".join(m.get("body", b"") for m in client.messages).decode()
     seen = events_in(text)

@@ -68,6 +68,9 @@ async def test_money_and_pairs_move(service: Service) -> None:
     async with service.client("admin") as client:
         answer = await post(client, "account/deposit", amount="250.5", reason="top-up")
         assert answer.status_code == 200
+        for wrong in ("250\n", "0", "1e3", 5):
+            answer = await post(client, "account/deposit", amount=wrong, reason="x")
+            assert answer.status_code == 422, wrong
         move = {"strategy": "tester", "market_id": MARKET.market_id, "size": "30"}
         assert (await post(client, "account/split", **move)).status_code == 200
         assert (await post(client, "account/merge", **move)).status_code == 200
