@@ -63,7 +63,6 @@ from tests.reliability.chaos.life import (
 from tests.tools.simloop import LoopClock, simulate
 
 KEY: Final = SigningKey("0x" + "7" * 64)
-CASH: Final = 100_000
 STRATEGIES: Final = tuple(f"s{n}" for n in range(4))
 MODES: Final[tuple[ModeName, ...]] = ("cancel_only", "post_only", "disabled")
 MEAN_OPEN_SEC: Final = 40.0
@@ -137,6 +136,16 @@ class Plan(NamedTuple):
         return 4_000 if self.seed % 4 > 1 else 0
 
     @property
+    def cash(self) -> int:
+        """What the wallet begins with, pUSD: plenty, or not enough for everything."""
+        return 300 if self.seed % 4 == 1 else 100_000
+
+    @property
+    def resolves(self) -> bool:
+        """Whether one of the markets is decided half-way."""
+        return self.seed % 7 == 0
+
+    @property
     def heartbeat(self) -> bool:
         """Whether the venue cancels everything when the ledger falls silent."""
         return self.seed % 5 == 0
@@ -187,7 +196,7 @@ class World:
             markets=self.markets,
             flow=makers(plan.seed),
         )
-        self.app.exchange.fund(KEY.address, CASH * UNIT)
+        self.app.exchange.fund(KEY.address, plan.cash * UNIT)
         self.told: list[audit.Told] = []
         self.died: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
@@ -217,7 +226,9 @@ class World:
         """Trade, heal, and compare the books; every breach is a sentence."""
         self.app.plan.replace(faults(duplicates_accepted=self.plan.duplicates_accepted))
         closing = asyncio.create_task(self.close_now_and_then())
+        resolving = asyncio.create_task(self.resolve_half_way())
         await self.trade()
+        await resolving
         await self.heal(closing)
         found = audit.working(self.log(), self.truth())
         await self.withdraw()
@@ -367,6 +378,13 @@ class World:
             until_ms = self.app.venue.now_ms() + rng.randint(1_000, 5_000)
             self.app.exchange.set_mode(Mode(name, until_ms))
             self.modes[name] += 1
+
+    async def resolve_half_way(self) -> None:
+        """Decide a market while everybody trades in it."""
+        if self.plan.resolves:
+            await self.clock.sleep(self.span_sec / 2)
+            market = self.markets[-1]
+            self.app.exchange.resolve(market.condition_id, market.tokens[0])
 
     async def _strategy(self, name: str, share: int) -> None:
         rng = Random(f"{name}/{self.plan.seed}")
