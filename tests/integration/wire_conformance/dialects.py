@@ -11,7 +11,12 @@ _NAMES: Final = ("id", "order_id", "taker_order_id")
 
 
 class Dialect:
-    """As captured: text for numbers, one message per frame."""
+    """As captured: text for numbers, one message per frame.
+
+    `is_silent` if frames never come.
+    """
+
+    is_silent = False
 
     def row(self, row: Row) -> Row:
         """Spell one order or trade."""
@@ -80,6 +85,15 @@ class Bare(Dialect):
         return told | {"news_of_2027": {"deep": [1, None]}}
 
 
+class Silent(Dialect):
+    """No frame ever comes: answers and sweeps must do."""
+
+    is_silent = True
+
+    def frames(self, rows: list[Row]) -> list[str]:
+        return []
+
+
 DIALECTS: Final[dict[str, Dialect]] = {
     "captured": Dialect(),
     "prefixed": Prefixed(),
@@ -88,6 +102,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
     "numbers": Numbers(),
     "capitals": Capitals(),
     "bare": Bare(),
+    "silent": Silent(),
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import httpx2
 
 from executors.protocol import PostBody, WireOrder, domain_of, order_id
+from ledger.values import EndReason
 from tests.integration.failure_modes.bot import Bot, Wire
 from tests.integration.manager.scripted import Mailbox
 from tests.integration.polymarket_live.in_loop import (
@@ -22,6 +23,7 @@ from tests.integration.polymarket_live.in_loop import (
 )
 from tests.integration.wire_conformance.dialects import Dialect
 from tests.integration.wire_conformance.runner import (
+    PAUSE_SEC,
     TIMEOUT_MS,
     Scenario,
     Step,
@@ -238,7 +240,11 @@ class ScriptedScenario(Scenario):
         super().__init__(at, folder, steps)
 
     def make(self, folder: Path) -> Bot:
-        bot = make_bot(ScriptedBot, self.at, folder)
+        settings: dict[str, Any] = {}
+        if self.dialect.is_silent:  # then everything comes from sweeps
+            settings = {"sweep_interval_sec": PAUSE_SEC / 4}
+            self.told_instead = EndReason.CANCELLED
+        bot = make_bot(ScriptedBot, self.at, folder, **settings)
         bot.wire = self.wire = ScriptedWire(self.at, self.dialect)
         bot.wallet = InLoopWallet(bot.key, self.wire, self.at.clock)
         self.is_taker = True
@@ -323,6 +329,8 @@ class ScriptedScenario(Scenario):
             "INVALID" if status == "INVALID" else "CANCELED"
         )
         self._tell_order(file, status=status)
+        if self.dialect.is_silent:  # lists of open orders do not tell of an end
+            self.bot.start(self.bot.manager.resolve_open())
 
     def _tell_order(self, file: str, **changes: Any) -> None:
         self.wire.tell(self.wire.frame_of(self.name, file, **changes))
