@@ -127,6 +127,12 @@ class Desk:
             news.append(ev.DriftClosed(at=now, drift_id=drift_id, reason=gone))
         await self.journal.append_to(ev.RECONCILIATION_STREAM, *news)
 
+    async def halt(self, reason: str) -> None:
+        """Stop trading: the venue and we disagree on what was signed."""
+        halted = ev.LedgerHalted(at=self.clock.now(), reason=reason)
+        await self.journal.append_to(ev.SYSTEM_STREAM, halted)
+        self.log.error("ledger.halted", reason=reason)
+
     async def post_answered(self, order_id: str) -> bool:
         """Wait until an order's post is answered; whether there was one."""
         waiting = self.posting.get(order_id)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ledger.decide import Meta, SettlementSeen
+from ledger.decide import ID_MISMATCH, Meta, PostAnswered, SettlementSeen
 from ledger.intent import UserFill
 from ledger.manager.desk import Desk
 from ledger.order import Order, Trade, snapshot
@@ -107,6 +107,9 @@ class Following:
                 venue_time=seen.fact.venue_time,
                 source=seen.source,
             )
+        if isinstance(seen.fact, PostAnswered) and seen.fact.code == ID_MISMATCH:
+            # Too late for who posted it, and no less true.
+            await self._desk.halt(seen.fact.text)
         await self._desk.record(order.order_id, seen.fact, self._desk.meta(seen.source))
         return snapshot(self._journal.order(order.order_id))
 

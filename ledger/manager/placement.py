@@ -369,6 +369,9 @@ class Placement:
         self._desk.posting.setdefault(order_id, [])
         try:
             answer = await self._answer(order_id, prepared, requested_at)
+            if answer.code == ID_MISMATCH:
+                # Before the answer: a kill in between must not forget the halt.
+                await self._desk.halt(answer.text)
             meta = Meta(at=self._desk.clock.now(), source="post")
             await self._desk.record(order_id, answer, meta)
         except asyncio.CancelledError:
@@ -377,8 +380,6 @@ class Placement:
         finally:
             self._desk.posted(order_id)
         self._report_post(order_id, answer)
-        if answer.code == ID_MISMATCH:
-            await self._halt(answer.text)
         return result_of(snapshot(self._journal.order(order_id)), answer)
 
     async def _leave_unknown(self, order_id: str) -> None:
@@ -389,19 +390,13 @@ class Placement:
         with suppress(LedgerError):
             await self._desk.record(order_id, unknown, meta)
 
-    async def _halt(self, reason: str) -> None:
-        """Stop trading: the venue and we disagree on what was signed."""
-        halted = ev.LedgerHalted(at=self._desk.clock.now(), reason=reason)
-        await self._journal.append_to(ev.SYSTEM_STREAM, halted)
-        self._desk.log.error("ledger.halted", reason=reason)
-
     async def _answer(
         self, order_id: str, prepared: PreparedOrder, requested_at: datetime
     ) -> PostAnswered:
         """Post until the answer is something else than "not processed"."""
         answer = await self._submit(prepared, requested_at)
         if answer.outcome is not _NOT_PROCESSED:
-            return answer
+            return self._about_order(order_id, answer)
         config, attempt = self._desk.config, 0
         while answer.outcome is _NOT_PROCESSED and attempt < config.max_retry_attempts:
             delay_ms = config.retry_base_delay_ms * 2**attempt
@@ -415,7 +410,20 @@ class Placement:
             order = self._journal.order(order_id)
             if order.is_cancel_requested or self._state.mode is TradingMode.HALTED:
                 break  # nobody wants it any more, and it was not processed
+            if self._journal.failed is not None:
+                break  # what its answer says could not be recorded
             answer = await self._submit(prepared, requested_at)
+        return self._about_order(order_id, answer)
+
+    def _about_order(self, order_id: str, answer: PostAnswered) -> PostAnswered:
+        """What the answer to one post proves of an order that was posted before.
+
+        A kill speaks of that post; the lost one may have filled, so that only a
+        look-up ends the order.
+        """
+        is_again = self._journal.order(order_id).is_outcome_unknown
+        if is_again and answer.outcome is PostOutcome.KILLED:
+            return msgspec.structs.replace(answer, outcome=PostOutcome.REFUSED)
         return answer
 
     async def _submit(

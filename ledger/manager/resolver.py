@@ -266,6 +266,7 @@ class Resolver:
         return (
             self._desk.age_ms(order) < self._desk.config.order_timeout_ms
             and not order.is_cancel_requested
+            and order.refusal is None  # said of a repost: the venue will not have it
             and (order.expires_at is None or order.expires_at > now)
             and self._desk.journal.state.mode is TradingMode.NORMAL
         )

@@ -483,7 +483,8 @@ class LedgerMachine(RuleBasedStateMachine):
             else:
                 known.looked.clear()
                 known.swept.clear()
-                if answer != "busy":  # which says nothing of the first post
+                # Neither says anything of the first post; a look-up will.
+                if answer not in {"busy", "killed"}:
                     self.learn_answer(known, answer)
         for known in in_memory:
             if not known.is_done and known not in absent:
