@@ -16,6 +16,7 @@ from service.cli import (
     trading,
     upkeep,
 )
+from service.cli import open as open_page
 
 app: Final = typer.Typer(
     name="order-ledger",
@@ -30,7 +31,7 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for part in (runs, run, live, exchange, trading, reading, history, upkeep):
+for part in (runs, run, open_page, live, exchange, trading, reading, history, upkeep):
     part.register(app)
 app.add_typer(settings.app, name="config")
 app.add_typer(token.app, name="token")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-PAGE_ROWS: Final = 100
+PAGE_ROWS: Final = 50
 _LONGEST: Final = 200
 
 SINCE: Final = {

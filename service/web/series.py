@@ -5,6 +5,7 @@ It is built in a thread, a bit at a time, when somebody first looks, and kept up
 """
 
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -15,9 +16,8 @@ from ledger.values import ZERO, text_of
 from projections.folding import new_state
 
 _MOST_POINTS: Final = 2_000
-_AT_ONCE: Final = 2_000
+_AT_ONCE: Final = 500
 _PAUSE_SECONDS: Final = 0.002
-"""Between two pieces, so that orders are not kept waiting."""
 
 _MONEY: Final = (ev.FillMatched, ev.SettlementEvent, ev.AccountEvent)
 
@@ -33,12 +33,26 @@ class Point(NamedTuple):
 
 
 class Series:
-    """Keeps points of a log; for one thread at a time."""
+    """Keeps points of a log; one thread writes, others may read meanwhile."""
 
     def __init__(
-        self, store: LedgerStore, account: str, *, most: int = _MOST_POINTS
+        self,
+        store: LedgerStore,
+        account: str,
+        *,
+        goes_on: Callable[[], bool] = lambda: True,
+        most: int = _MOST_POINTS,
     ) -> None:
+        """Read nothing yet.
+
+        Args:
+            store: The log.
+            account: The account that the ledger trades.
+            goes_on: Whether there is still somebody to read for.
+            most: Points that are kept; when there are more, every second one goes.
+        """
         self._store = store
+        self._goes_on = goes_on
         self._state: LedgerState = new_state(store, account)
         self._most = most
         self._every = 1
@@ -52,18 +66,14 @@ class Series:
         """How far it is."""
         return self._state.position
 
-    def catch_up(self, seconds: float) -> bool:
-        """Go on for a time; whether the head was reached."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if not self._advance():
-                return True
+    def catch_up(self) -> None:
+        """Go on to the head, with pauses, so that orders are not kept waiting."""
+        while self._goes_on() and self._advance():
             time.sleep(_PAUSE_SECONDS)
-        return False
 
     def upto(self, position: int) -> list[Point]:
         """The points up to a position, the newest one included."""
-        found = [point for point in self.points if point.position <= position]
+        found = [point for point in list(self.points) if point.position <= position]
         last = self._last
         if last and last.position <= position and (not found or found[-1] != last):
             found.append(last)

@@ -63,10 +63,14 @@ class Dashboard:
         self.sessions = Sessions()
         self.pages = Pages(self)
         self.store = runtime.opened.store
-        self._series = Series(self.store, account_of(runtime.opened.settings))
+        self._series = Series(
+            self.store,
+            account_of(runtime.opened.settings),
+            goes_on=lambda: runtime.is_accepting,
+        )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="series")
         self._warming: asyncio.Future[None] | None = None
-        self._growing: asyncio.Future[bool] | None = None
+        self._growing: asyncio.Future[None] | None = None
 
     # --- what pages ask for ----------------------------------------------------
 
@@ -130,16 +134,16 @@ class Dashboard:
     async def _warm(self) -> None:
         head, step = self.store.head, _WARM_STEP
         for position in (*range(step, head, step), head):
+            if not self.runtime.is_accepting:
+                return  # the service is stopping
             await self.views.read(position, lambda _: None)
 
     async def series(self, position: int) -> tuple[Series, bool]:
         """The equity line, brought up as far as a moment allows; whether it is whole."""
         loop = asyncio.get_running_loop()
         if self._growing is None or self._growing.done():
-            self._growing = loop.run_in_executor(
-                self._thread, self._series.catch_up, _SERIES_SECONDS
-            )
-        await asyncio.shield(self._growing)
+            self._growing = loop.run_in_executor(self._thread, self._series.catch_up)
+        await asyncio.wait({self._growing}, timeout=_SERIES_SECONDS)
         return self._series, self._series.position >= position
 
     def login_link(self, token: str) -> str:

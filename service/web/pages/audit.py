@@ -8,14 +8,13 @@ from fastapi.responses import JSONResponse, Response
 from ledger import events as ev
 from ledger.recorded import Recorded
 from projections.timeline import summary
-from service.http.views import Rows
 from service.web.asking import Ask
 from service.web.pages.overview import figures
 
 if TYPE_CHECKING:
     from service.web.site import Dashboard
 
-_SHOWN: Final = 40
+_SHOWN: Final = 30
 _ORDER: Final = ev.order_stream("")
 _COMMON: Final = frozenset(ev.Event.__struct_fields__)
 
@@ -24,10 +23,7 @@ def add_to(site: "Dashboard") -> None:
     """Add the paths."""
 
     async def show(ask: Ask) -> Response:
-        def work(rows: Rows) -> dict[str, Any]:
-            return {"choices": site.choices(rows), **figures(rows, {})}
-
-        position, found = await ask.read(work)
+        position, found = await ask.read(lambda rows: figures(rows, {}))
         found["events"] = await asyncio.to_thread(newest, site, position)
         return await site.page(ask, "audit.html", position, **found)
 

@@ -11,15 +11,15 @@ const $$ = (selector, within = document) => [...within.querySelectorAll(selector
 let wanted = null;
 let isBusy = false;
 
-async function load(url, { then = () => {} } = {}) {
-  wanted = { url, then };
+async function load(url, { then = () => {}, swap = "outerMorph" } = {}) {
+  wanted = { url, then, swap };
   if (isBusy) return;
   isBusy = true;
   while (wanted) {
     const now = wanted;
     wanted = null;
     const began = performance.now();
-    await htmx.ajax("GET", now.url, { target: "#page", select: "#page", swap: "outerMorph" });
+    await htmx.ajax("GET", now.url, { target: "#page", select: "#page", swap: now.swap });
     root.dataset.answered = (performance.now() - began).toFixed(1);
     now.then();
     mark(row);
@@ -99,7 +99,9 @@ function travel(position) {
     target.searchParams.set("as_of", to);
     link.href = target.pathname + target.search;
   }
-  load(url.pathname + url.search, { then: arrived });
+  // Another moment is another page: to replace it is quicker than to compare.
+  const swap = $("#plot") ? "outerMorph" : "outerHTML";
+  load(url.pathname + url.search, { then: arrived, swap });
 }
 
 function arrived() {
