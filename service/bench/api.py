@@ -18,7 +18,7 @@ from statistics import quantiles
 from typing import Any, Final
 
 from config import load_settings
-from ledger.errors import LedgerError
+from ledger.errors import CommandRefusedError
 from ledger.intent import OrderIntent
 from service.bootstrap import open_ledger
 from service.demo_sources import BUNDLED, series_source
@@ -49,7 +49,7 @@ _FRAMES: Final = 8
 _TICKS: Final = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
-class BenchError(LedgerError):
+class BenchError(CommandRefusedError):
     """The service did not do what the benchmark needs."""
 
     code = "bench"

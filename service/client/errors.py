@@ -17,7 +17,7 @@ from ledger.errors import (
 )
 
 
-class ApiError(LedgerError):
+class ApiError(CommandRefusedError):
     """The service refused the request itself, such as its token.
 
     `status` is the HTTP status, `hint` what the service says to do next.
