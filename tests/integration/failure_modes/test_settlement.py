@@ -71,7 +71,7 @@ def test_mode_02_a_match_that_fails_hours_later_while_nobody_listens_is_taken_ba
         await offers(await seller(bot.at))
         bot.at.app.exchange.script_settlement([Settlement.FAILED])
         order = await bot.placed()
-        await bot.at.clock.sleep(3_000)
+        await bot.at.clock.sleep(1_300)
         assert bot.order(order).status is OrderStatus.MATCHED
         assert bot.drifts == {"settlement_overdue"}
         await bot.kill()
@@ -83,7 +83,7 @@ def test_mode_02_a_match_that_fails_hours_later_while_nobody_listens_is_taken_ba
         assert bot.holding().position.shares == bot.shares_on_chain() == 0
         assert bot.journal.state.cash == bot.cash_on_chain() == CASH
 
-    with_bot(story, tmp_path, engine={"confirmed_ms": 3_600_000})
+    with_bot(story, tmp_path, engine={"confirmed_ms": 1_800_000})
 
 
 def test_mode_03_nothing_is_bought_again_while_the_first_may_settle(
@@ -203,6 +203,9 @@ def test_mode_05_the_venues_own_numbers_are_kept_with_its_refusal(
         assert order.refusal is not None
         assert "balance: 3000000, order amount: 5000000" in order.refusal.text
         assert bot.journal.state.reserved_cash == 0
+        await bot.at.clock.sleep(1)
+        (asked,) = bot.wire.asked("GET", "/balance-allowance/update")
+        assert asked.url.params["asset_type"] == "COLLATERAL"
 
     with_bot(story, tmp_path)
 

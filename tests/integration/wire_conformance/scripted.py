@@ -242,7 +242,7 @@ class ScriptedScenario(Scenario):
     def make(self, folder: Path) -> Bot:
         settings: dict[str, Any] = {}
         if self.dialect.is_silent:  # then everything comes from sweeps
-            settings = {"sweep_interval_sec": PAUSE_SEC / 4}
+            settings = {"sweep_interval_sec": PAUSE_SEC * 0.75}
             self.told_instead = EndReason.CANCELLED
         bot = make_bot(ScriptedBot, self.at, folder, **settings)
         bot.wire = self.wire = ScriptedWire(self.at, self.dialect)
@@ -308,7 +308,8 @@ class ScriptedScenario(Scenario):
         if status == "MATCHED":
             order = self.wire.frame_of(self.name, "ws_user_order_update_matched")
             self.wire.tell(trade, order)
-        else:  # what came before was missed, so this is what a sweep finds
+        elif not self.dialect.is_silent:
+            # What came before was missed, so this is what a sweep finds.
             await self.pause(60)
 
     async def do_settle(self, step: Step, _: list[Step]) -> None:
