@@ -255,9 +255,10 @@ class Follower:
                 rest = lines.pop()
                 for line in lines:
                     self._take(line)
-                if b"\n" in rest:  # the last one is whole if its line has ended
-                    self._take(rest)
-                    rest = rest[rest.index(b"\n") :]
+                last, is_whole, behind = rest.partition(b"\n\n")
+                if is_whole:  # nothing need come behind it
+                    self._take(last)
+                    rest = b"\n" + behind
         finally:
             writer.close()
 
