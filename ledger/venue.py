@@ -94,11 +94,22 @@ class Holdings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueTrades(msgspec.Struct, frozen=True, kw_only=True):
-    """Own trades since some time; `complete` if no page is missing."""
+    """Own trades since some time; `complete` if every one is there to be read.
+
+    Where some are there and cannot be read, `unread` has the venue's ids of all
+    orders that they name; it is absent if those cannot be told.
+    """
 
     as_of: datetime
     fills: tuple[UserFill, ...]
     complete: bool = True
+    unread: frozenset[str] | None = None
+
+    def proves_absence(self, venue_order_id: str) -> bool:
+        """Whether an order of which nothing was found has no trade here."""
+        if self.unread is None:
+            return self.complete
+        return venue_order_id not in self.unread
 
 
 class ExecutorInterface(ABC):

@@ -1,5 +1,6 @@
 """One account as the venue's lists show it: orders, trades, holdings."""
 
+import re
 from datetime import datetime
 from typing import Final
 
@@ -20,6 +21,7 @@ from ledger.intent import UserFill
 from ledger.market import Market
 from ledger.venue import Holdings, OpenOrders, VenueTrades
 
+_ID: Final = re.compile(r"0x[0-9a-fA-F]{64}")
 _NOT_STARTED: Final = "the executor was not started"
 
 log = structlog.get_logger(__name__)
@@ -112,12 +114,19 @@ class Account:
         """All pages of trades since a time."""
         as_of = self._clock.now()
         fills: list[UserFill] = []
-        is_complete = True
+        unread: list[frozenset[str]] = []
         for row in await self._rest.trades(since):
             found = await self._fills(row)
-            is_complete = is_complete and bool(found)
             fills.extend(found)
-        return VenueTrades(as_of=as_of, fills=tuple(fills), complete=is_complete)
+            if not found:
+                unread.append(named_orders(row))
+        return VenueTrades(
+            as_of=as_of,
+            fills=tuple(fills),
+            complete=not unread,
+            # One that names no order might be about any.
+            unread=frozenset().union(*unread) if unread and all(unread) else None,
+        )
 
     async def holdings(self) -> Holdings:
         """Settled shares by the Data API, and cash by the venue."""
@@ -153,3 +162,15 @@ class Account:
         except (UnreadableError, VenueError) as error:
             self._frames.quarantine(str(error), repr(row))
             return []
+
+
+def named_orders(trade: Row) -> frozenset[str]:
+    """The ids of all orders that a trade names; none if they cannot be told."""
+    makers = trade.get("maker_orders") or []
+    if not isinstance(makers, list):
+        return frozenset()
+    names = [trade.get("taker_order_id")]
+    names += [one.get("order_id") if isinstance(one, dict) else None for one in makers]
+    if not all(isinstance(name, str) and _ID.fullmatch(name) for name in names):
+        return frozenset()
+    return frozenset(str(name).lower() for name in names)

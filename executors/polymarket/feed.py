@@ -36,6 +36,7 @@ class Feed:
         self._wanted = asyncio.Event()
         self._tasks: list[asyncio.Task[Any]] = []
         self._stopped: BaseException | None = None
+        self._is_answered = False
         self.swept_to: datetime | None = None
 
     def start(self) -> None:
@@ -112,6 +113,7 @@ class Feed:
         Trades come from a while before the last complete sweep: they change for
         minutes after the match.
         """
+        self._is_answered = False
         begun = self._clock.now()
         overlap = timedelta(seconds=self._settings.sweep_overlap_sec)
         try:
@@ -120,6 +122,7 @@ class Feed:
         except VenueError as error:
             log.warning("user_sweep.failed", reason=str(error))
             return False
+        self._is_answered = True
         for fill in trades.fills:
             self._swept(VenueFact(venue_order_id=fill.order_id, fact=fill))
         for order in orders.orders:
@@ -137,13 +140,18 @@ class Feed:
         self._facts.put_nowait(told)
 
     async def _sweep_when_asked(self) -> NoReturn:
+        settings, wait_sec = self._settings, self._settings.sweep_retry_sec
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            if not await self.sweep():
-                # Tried again soon, but not in a circle.
-                await self._clock.sleep(self._settings.sweep_retry_sec)
-                self._wanted.set()
+            if await self.sweep():
+                wait_sec = settings.sweep_retry_sec
+                continue
+            # Tried again soon, but not in a circle.
+            await self._clock.sleep(wait_sec)
+            if self._is_answered:  # what cannot be read will hardly change
+                wait_sec = min(wait_sec * 2, settings.sweep_interval_sec)
+            self._wanted.set()
 
     async def _ask_for_sweeps(self) -> NoReturn:
         while True:

@@ -1,5 +1,6 @@
 """Raw frames of the user stream on disk, before anybody interprets them."""
 
+from collections import deque
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ OUR_KEY: Final = "our-api-key"
 
 _ROTATE_BYTES: Final = 64 * 1024 * 1024
 _TAIL_BYTES: Final = 1024 * 1024
+_KNOWN_BAD: Final = 100
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +58,7 @@ class FrameLog:
         self._clock = clock
         self._rotate_bytes = rotate_bytes
         self._secret = ""
+        self._put_aside: deque[int] = deque(maxlen=_KNOWN_BAD)
         self.sequence = 0
         self.quarantined = 0
         self.last_reason = ""
@@ -78,7 +81,14 @@ class FrameLog:
         return self._store(gap=self._clean(reason))
 
     def quarantine(self, reason: str, raw: str) -> None:
-        """Put aside what could not be read, with the reason."""
+        """Put aside what could not be read, with the reason; once in a while.
+
+        A list brings the same row again with every sweep.
+        """
+        known = hash((reason, raw))
+        if known in self._put_aside:
+            return
+        self._put_aside.append(known)
         self.quarantined += 1
         self.last_reason = reason
         log.warning("user_frame.quarantined", reason=reason)

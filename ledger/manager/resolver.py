@@ -26,7 +26,7 @@ from ledger.manager.desk import Desk
 from ledger.manager.following import Following
 from ledger.order import Order
 from ledger.values import TradingMode
-from ledger.venue import PreparedOrder
+from ledger.venue import PreparedOrder, VenueTrades
 
 _SWEEP_MARGIN: Final = timedelta(seconds=60)
 """Trades are swept from a minute before the request: clocks differ."""
@@ -128,21 +128,23 @@ class Resolver:
         order_ids = [order.order_id for order in orders]
         try:
             start = self._sweep_start(orders)
-            swept = is_sweeping and await self._sweep(start)
+            swept = await self._sweep(start) if is_sweeping else None
             absent = await self._look_up_all(order_ids)
-            if self._is_behind and not swept:
+            if self._is_behind and (swept is None or not swept.complete):
                 await self._sweep(start)
         finally:
             self._is_behind = False
             now = self._desk.clock.now()
             for order_id in order_ids:
                 self._checks.checked(self._desk.journal.order(order_id), now)
-        if not swept:
+        if swept is None:
             return
         meta = self._desk.meta("sweep")
         for order_id in absent:
             # Only who was looked up in this round, and found nowhere, is judged.
-            if self._is_open_question(self._desk.journal.order(order_id)):
+            order = self._desk.journal.order(order_id)
+            is_absent = swept.proves_absence(order.venue_order_id)
+            if is_absent and self._is_open_question(order):
                 await self._desk.record(order_id, TradesSwept(), meta)
                 await self._conclude(order_id, post_again)
 
@@ -157,18 +159,18 @@ class Resolver:
         starts = [_news_start(order) for order in orders]
         return min([self._swept_to - _OVERLAP, *filter(None, starts)])
 
-    async def _sweep(self, since: datetime) -> bool:
-        """Read all own trades since a time; whether the answer was complete."""
+    async def _sweep(self, since: datetime) -> VenueTrades | None:
+        """Read all own trades since a time; `None` if nobody answered."""
         try:
             trades = await self._desk.executor.get_trades(since - _SWEEP_MARGIN)
         except VenueError as error:
             self._desk.log.warning("trades.sweep_failed", text=str(error))
-            return False
+            return None
         for fill in trades.fills:
             await self._following.on_fill(fill, source="sweep")
         if trades.complete:
             self._swept_to = trades.as_of
-        return trades.complete
+        return trades
 
     async def _look_up_all(self, order_ids: Sequence[str]) -> list[str]:
         """Ask about orders; those that the venue answered not to have."""

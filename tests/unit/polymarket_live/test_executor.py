@@ -579,6 +579,37 @@ async def test_a_trade_that_cannot_be_read_makes_the_sweep_incomplete() -> None:
     assert (len(trades.fills), trades.complete) == (1, False)
 
 
+async def test_an_unreadable_trade_tells_which_orders_it_may_be_about() -> None:
+    """Of every other order its absence still proves what it proved."""
+    odd = own_trade(size="odd")
+    built = build({"GET /data/trades": page([odd, own_trade()])})
+    await built.executor.check()
+    trades = await built.executor.get_trades(START)
+    assert not trades.proves_absence(odd["taker_order_id"].lower())
+    assert trades.proves_absence("0x" + "7" * 64)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"taker_order_id": None},
+        {"taker_order_id": "0x12"},
+        {"maker_orders": "none"},
+        {"maker_orders": [{}]},
+        {"maker_orders": ["0x"]},
+    ],
+)
+async def test_an_unreadable_trade_that_names_no_order_may_be_about_any(
+    changes: dict[str, Any],
+) -> None:
+    """Money that may be at work is not let go."""
+    odd = own_trade(size="odd", status="odd") | changes
+    built = build({"GET /data/trades": page([odd])})
+    await built.executor.check()
+    trades = await built.executor.get_trades(START)
+    assert not trades.proves_absence("0x" + "7" * 64)
+
+
 async def test_holdings_are_settled_shares_and_cash() -> None:
     """Two witnesses, one answer."""
     row = {
