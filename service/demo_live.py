@@ -25,7 +25,7 @@ from service.places import unix_us
 DEFAULT_DATA: Final = Path("data/live-sim")
 
 MARKETS: Final = 6
-TRADE_SEC: Final = 9.0
+TRADE_SEC: Final = 8.0
 DOWN_SEC: Final = 2.0
 _OPEN_SEC: Final = 5.0
 _START_SEC: Final = 15.0

@@ -27,7 +27,7 @@ from service.logs import configure
 from service.places import unix_us
 from service.runtime import Intervals
 
-SETTLE_SEC: Final = 15.0
+SETTLE_SEC: Final = 25.0
 """How long it waits for answers and settlements at its end."""
 
 _PRICE: Final = Decimal(100_000)
@@ -63,7 +63,7 @@ def trader_settings(exchange: Path) -> Settings:
             "execution.reconcile_interval_sec=5",
             "polymarket.sweep_interval_sec=3",
             # Everything is visible within seconds here.
-            "polymarket.absence_sec=6",
+            "polymarket.absence_sec=5",
             # An exchange that fails on purpose is no reason to stop.
             "risk.account.max_consecutive_rejects=100000",
             "risk.account.max_consecutive_failures=100000",
