@@ -1,4 +1,4 @@
-"""Equity over time: the fold over the log, looked at now and then.
+"""Equity over time, and states to go on from: the fold over the log, now and then.
 
 Holdings count at what they cost, for the log knows no other price of them.
 It is built in a thread, a bit at a time, when somebody first looks, and kept up.
@@ -18,6 +18,9 @@ from projections.folding import new_state
 _MOST_POINTS: Final = 2_000
 _AT_ONCE: Final = 500
 _PAUSE_SECONDS: Final = 0.002
+_KEEP_EVERY: Final = 500
+_MOST_KEPT: Final = 256
+"""States in memory; when there are more, every second one goes."""
 
 _MONEY: Final = (ev.FillMatched, ev.SettlementEvent, ev.AccountEvent)
 
@@ -60,6 +63,8 @@ class Series:
         self.points: list[Point] = []
         self._last: Point | None = None
         self._pending: tuple[int, int] | None = None
+        self._kept: dict[int, bytes] = {}
+        self._keep_every = _KEEP_EVERY
 
     @property
     def position(self) -> int:
@@ -70,6 +75,11 @@ class Series:
         """Go on to the head, with pauses, so that orders are not kept waiting."""
         while self._goes_on() and self._advance():
             time.sleep(_PAUSE_SECONDS)
+
+    def nearest(self, position: int) -> tuple[int, bytes]:
+        """The last kept state that is not later, and where it is; 0 for none."""
+        found = max((at for at in list(self._kept) if at <= position), default=0)
+        return found, self._kept.get(found, b"")
 
     def upto(self, position: int) -> list[Point]:
         """The points up to a position, the newest one included."""
@@ -92,7 +102,19 @@ class Series:
                 else:
                     self._pending = (recorded.recorded_us, recorded.position)
         self._tidy()
+        self._keep()
         return state.position - before
+
+    def _keep(self) -> None:
+        """Keep the state now and then, for whoever looks at the past."""
+        position = self._state.position
+        if position - max(self._kept, default=0) < self._keep_every:
+            return
+        self._kept[position] = self._state.dump()
+        if len(self._kept) > _MOST_KEPT:
+            self._keep_every *= 2
+            for at in list(self._kept)[::2]:
+                del self._kept[at]
 
     def _tidy(self) -> None:
         if self._pending is not None:

@@ -23,6 +23,7 @@ from service.runtime import Runtime
 from service.tokens import Scope, Token, Tokens
 from service.web.asking import Ask, distinct, form_of
 from service.web.format import short
+from service.web.moments import Moments
 from service.web.render import Pages
 from service.web.series import Series
 from service.web.session import Sessions, token_of
@@ -67,6 +68,9 @@ class Dashboard:
             self.store,
             account_of(runtime.opened.settings),
             goes_on=lambda: runtime.is_accepting,
+        )
+        self.moments = Moments(
+            self.store, account_of(runtime.opened.settings), self._series
         )
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="series")
         self._warming: asyncio.Future[None] | None = None
@@ -123,6 +127,7 @@ class Dashboard:
 
     def warm(self) -> None:
         """Read the whole past once, beside everything else."""
+        self.grow()
         if self._warming is None:
             self._warming = asyncio.ensure_future(self._warm())
 
@@ -140,11 +145,15 @@ class Dashboard:
 
     async def series(self, position: int) -> tuple[Series, bool]:
         """The equity line, brought up as far as a moment allows; whether it is whole."""
+        await asyncio.wait({self.grow()}, timeout=_SERIES_SECONDS)
+        return self._series, self._series.position >= position
+
+    def grow(self) -> "asyncio.Future[None]":
+        """Go on reading the log for the equity line, beside everything else."""
         loop = asyncio.get_running_loop()
         if self._growing is None or self._growing.done():
             self._growing = loop.run_in_executor(self._thread, self._series.catch_up)
-        await asyncio.wait({self._growing}, timeout=_SERIES_SECONDS)
-        return self._series, self._series.position >= position
+        return self._growing
 
     def login_link(self, token: str) -> str:
         """A path that logs in whoever opens it first, with a token."""

@@ -9,7 +9,6 @@ from ledger import events as ev
 from ledger.recorded import Recorded
 from projections.timeline import summary
 from service.web.asking import Ask
-from service.web.pages.overview import figures
 
 if TYPE_CHECKING:
     from service.web.site import Dashboard
@@ -23,14 +22,19 @@ def add_to(site: "Dashboard") -> None:
     """Add the paths."""
 
     async def show(ask: Ask) -> Response:
-        position, found = await ask.read(lambda rows: figures(rows, {}))
-        found["events"] = await asyncio.to_thread(newest, site, position)
-        return await site.page(ask, "audit.html", position, **found)
+        site.grow()
+        position = site.store.head if ask.at is None else ask.at
+        found, events = await asyncio.to_thread(read, position)
+        return await site.page(ask, "audit.html", position, **found, events=events)
+
+    def read(position: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        return site.moments.figures(position), newest(site, position)
 
     async def warm(_: Ask) -> Response:
         """Read the past up to the head once, so that the slider is quick."""
         site.warm()
-        return JSONResponse({"head": site.store.head, "warm": site.is_warm})
+        is_warm = site.is_warm and site.grow().done()
+        return JSONResponse({"head": site.store.head, "warm": is_warm})
 
     site.add("/audit", show)
     site.add("/audit/warm", warm)

@@ -91,7 +91,8 @@ function read(index) {
     part.className = panel.key === "realized" ? "result" : panel.key;
     const value = document.createElement("b");
     value.className = "amt";
-    value.textContent = money(charts[i].data[1][index]);
+    const number = charts[i].data[1][index];
+    value.textContent = (panel.key === "realized" && number > 0 ? "+" : "") + money(number);
     part.append(document.createElement("i"), `${panel.title} `, value);
     return part;
   });
