@@ -29,6 +29,7 @@ from service.http.app import close_app, create_app
 from service.http.gate import LOOPBACK_HOSTS
 from service.runtime import Runtime
 from service.tokens import BOOTSTRAP_NAME, FILE_NAME, Scope, Tokens, write_private
+from service.web import mount
 
 HEADER_SECONDS: Final = 10
 """Headers that take longer to arrive end the connection."""
@@ -217,6 +218,7 @@ async def serve(
         await runtime.start()
         hosts = {*LOOPBACK_HOSTS, options.host, *options.hosts}
         app = create_app(runtime, tokens, hosts=hosts)
+        mount(app, runtime)
         await _serve(app, runtime, listener, options, feeding, _told(say, made, data))
     finally:
         await runtime.stop(cancel_all=options.cancel_on_exit)
@@ -230,6 +232,7 @@ def _told(
         say(f"listening on {url}")
         if made is not None:
             say(f"made the first token, for everything: it is in {made}")
+        say(f"see it: order-ledger open --data {data} --url {url}")
         say(f"the ledger is in {data}; stop with Ctrl-C")
 
     return tell
