@@ -124,12 +124,14 @@ def test_mode_23_a_fill_that_comes_after_the_cancel_is_booked(tmp_path: Path) ->
     async def story(bot: Bot) -> None:
         other = await seller(bot.at)
         order = await bot.placed(size="30")
-        bot.at.app.plan.replace([NO_FRAMES])
+        deaf = FaultRule(kind="request_lost", on="GET /data/*")
+        bot.at.app.plan.replace([NO_FRAMES, deaf])
         await other.order(side=Side.SELL)
         result = await bot.manager.cancel(order.order_id)
         assert result.success
         assert bot.order(order).status is OrderStatus.CANCELLED
         assert bot.order(order).filled == 0
+        bot.at.app.plan.replace([NO_FRAMES])
         await bot.at.clock.sleep(120)
         assert bot.order(order).status is OrderStatus.CANCELLED
         assert bot.order(order).filled == 10
