@@ -197,12 +197,16 @@ class Rest:
             answer = await self.send("GET", self._data_url + path, params=params)
             body = json_of(answer, path)
             if isinstance(body, list):  # the older envelope: one page
+                if len(body) >= _PAGE_ROWS:
+                    raise _cut_short(path)
                 return [*found, *rows_of(body, path)]
             page = body if isinstance(body, dict) else {}
             found.extend(rows_of(page.get("data"), path))
             pagination = page.get("pagination")
             cursor = isinstance(pagination, dict) and pagination.get("next_cursor")
             if not cursor or not isinstance(cursor, str):
+                if isinstance(pagination, dict) and pagination.get("has_more"):
+                    raise _cut_short(path)
                 return found
             params |= {"cursor": cursor}
         raise endless(path)
@@ -316,6 +320,10 @@ class Rest:
                 raise OutcomeUnknownError(msg)
             cursor = following
         raise endless(path)
+
+
+def _cut_short(path: str) -> OutcomeUnknownError:
+    return OutcomeUnknownError(f"GET {path}: there is more, and no way to it")
 
 
 def network_reason(error: Exception) -> str:

@@ -263,6 +263,20 @@ async def test_the_older_list_of_positions_is_read_too() -> None:
     assert len(await rest.positions("0xme")) == 4
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        [{"asset": "1"}] * 500,
+        {"data": [], "pagination": {"has_more": True, "next_cursor": None}},
+    ],
+)
+async def test_positions_that_are_cut_short_are_no_answer(body: Any) -> None:
+    """A first start would take over less than the wallet holds."""
+    rest, _ = rest_with(always(200, body))
+    with pytest.raises(OutcomeUnknownError):
+        await rest.positions("0xme")
+
+
 @pytest.mark.parametrize("body", ["1795351965", '"1795351965"'])
 async def test_the_venues_time_is_read(body: str) -> None:
     """With it our clock is compared."""
