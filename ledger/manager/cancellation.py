@@ -1,6 +1,7 @@
 """Cancelling: recorded first, carried out as soon as the order's id can be sent."""
 
 import asyncio
+from contextlib import suppress
 
 from ledger.decide import CancelAnswered, CancelOutcome, CancelWanted
 from ledger.errors import CommandRefusedError, UnknownOrderError
@@ -75,6 +76,8 @@ class Cancellation:
     async def _cancel_at_venue(self, order_id: str) -> OrderResult:
         order = self._desk.journal.order(order_id)
         answer = await self._ask_cancel(order.venue_order_id)
+        if answer.outcome is CancelOutcome.CANCELED:
+            await self._hear_fills(order_id)
         await self._desk.record(order_id, answer, self._desk.meta("post"))
         if answer.outcome is not CancelOutcome.CANCELED:
             await self._resolver.look_up(order_id)
@@ -88,6 +91,18 @@ class Cancellation:
         self._desk.log.warning("cancel_failed", order_id=order_id, text=answer.text)
         error = OrderError(code=code, text=answer.text or "no answer")
         return OrderResult(success=False, order=order, error=error)
+
+    async def _hear_fills(self, order_id: str) -> None:
+        """Learn what was matched before the cancel, which the answer does not say.
+
+        Recorded first, the cancel would close the order, and what it bought
+        would count nowhere until somebody sweeps.
+        """
+        if self._desk.executor.is_inline:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._desk.config.cancel_timeout_ms / 1000):
+                await self._resolver.hear_fills(order_id)
 
     async def _ask_cancel(self, venue_order_id: str) -> CancelAnswered:
         try:

@@ -54,6 +54,7 @@ class Resolver:
         self._desk = desk
         self._following = following
         self._resolving = asyncio.Lock()
+        self._asking = asyncio.Semaphore(_AT_ONCE)
         self._checks = Checks(self._last_news)
         self._swept_to: datetime | None = None
         self._is_behind = False
@@ -155,7 +156,9 @@ class Resolver:
         is settling is read again from its match on.
         """
         if self._swept_to is None:
-            return min(order.requested_at for order in orders)
+            # Of all, asked about or not: what follows reads on from here.
+            known = self._desk.journal.state.orders.values()
+            return min(order.requested_at for order in (*known, *orders))
         starts = [_news_start(order) for order in orders]
         return min([self._swept_to - _OVERLAP, *filter(None, starts)])
 
@@ -208,6 +211,22 @@ class Resolver:
             self._note_matched(order_id, theirs.size_matched)
             found.add(order_id)
         return found
+
+    async def hear_fills(self, order_id: str) -> None:
+        """Sweep trades if the venue matched more of an order than is known."""
+        journal = self._desk.journal
+        name = journal.order(order_id).venue_order_id
+        try:
+            async with self._asking:
+                found = await self._desk.executor.get_order(name)
+        except VenueError as error:
+            self._desk.log.warning(
+                "order.lookup_failed", order_id=order_id, text=str(error)
+            )
+            return
+        order = journal.order(order_id)
+        if found.size_matched and found.size_matched > order.matched:
+            await self._sweep(self._sweep_start([order]))
 
     async def look_up(self, order_id: str) -> LookupFound | None:
         """Ask for one order by id; `None` when nobody answered."""

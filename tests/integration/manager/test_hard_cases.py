@@ -246,6 +246,7 @@ class TestFailures:
     async def test_text_that_cannot_be_stored_is_mended(self, desk: Desk) -> None:
         """What a venue says must not be able to stop the ledger."""
         order = await placed(desk)
+        desk.venue.is_probed = False
         desk.venue.cancel_answers.put(
             CancelAnswered(outcome=CancelOutcome.CANCELED, text="\udcff" * 1000)
         )
@@ -344,6 +345,7 @@ class TestFailures:
             calls.append(desk.start(desk.manager.place(wanted)))
         await asyncio.gather(*calls)
         ids = list(desk.journal.state.orders)
+        desk.venue.is_probed = False
         for _ in ids:
             desk.venue.cancel_answers.put(
                 CancelAnswered(outcome=CancelOutcome.CANCELED)

@@ -1,7 +1,7 @@
 """A restart knows every order, asks about the open ones, sends none twice."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -121,6 +121,28 @@ async def test_an_incomplete_sweep_proves_no_absence(desk: Desk) -> None:
     known = desk.journal.order(order.order_id)
     assert known.is_outcome_unknown
     assert not desk.venue.posts
+
+
+async def test_the_first_sweep_reads_back_to_the_oldest_order(desk: Desk) -> None:
+    """Later ones go on from it: a fill before it would be heard of by nobody."""
+    desk.venue.post_answers.put(LIVE)
+    oldest = (await desk.manager.place(intent())).order
+    assert oldest is not None
+    desk.clock.pass_by(600)
+    desk.venue.post_answers.put(PostAnswered(outcome=PostOutcome.UNKNOWN))
+    await desk.manager.place(intent(idempotency_key="k2"))
+    desk.venue.is_probed = False
+    await desk.manager.recover()
+    asked = []
+
+    async def trades(since: datetime) -> VenueTrades:
+        asked.append(since)
+        return VenueTrades(as_of=desk.clock.now(), fills=())
+
+    desk.venue.get_trades = trades  # type: ignore[method-assign]
+    desk.clock.pass_by(5)
+    await desk.manager.resolve_due()
+    assert min(asked) <= oldest.requested_at
 
 
 async def test_what_settles_is_followed_up_after_a_restart(desk: Desk) -> None:
