@@ -35,6 +35,7 @@ HEARTBEAT_SEC: Final = 2.0
 
 _ORDER_STREAM: Final = "order-"
 _LOOK_SEC: Final = 0.2
+_ASK_AGAIN_SEC: Final = 2.0
 
 _log = structlog.get_logger("service.live_session")
 
@@ -127,16 +128,18 @@ class LiveSession:
         Returns:
             Whether nothing was left open in that time.
         """
-        clock = self._opened.clock
+        clock, manager = self._opened.clock, self._opened.manager
         until = clock.monotonic() + seconds
-        await self._opened.manager.cancel_all(actor="system")
-        asked_at = clock.monotonic()
-        while self._opened.journal.state.orders and clock.monotonic() < until:
-            await clock.sleep(_LOOK_SEC)
-            if clock.monotonic() - asked_at >= 1:
-                # A cancel that found no answer is asked again.
-                await self._opened.manager.cancel_all(actor="system")
+        asked_at = -_ASK_AGAIN_SEC
+        while True:
+            if clock.monotonic() - asked_at >= _ASK_AGAIN_SEC:
+                # Not when a check is due: somebody waits for the end.
+                await manager.cancel_all(actor="system")
+                await manager.resolve_open()
                 asked_at = clock.monotonic()
+            if not self._opened.journal.state.orders or clock.monotonic() >= until:
+                break
+            await clock.sleep(_LOOK_SEC)
         await self._opened.compare()
         return not self._opened.journal.state.orders
 
