@@ -134,7 +134,8 @@ class Dashboard:
     @property
     def is_warm(self) -> bool:
         """Whether any past moment is a short way from a known one."""
-        return self._warming is not None and self._warming.done()
+        is_read = self._warming is not None and self._warming.done()
+        return is_read and self._series.position == self.store.head
 
     async def _warm(self) -> None:
         head, step = self.store.head, _WARM_STEP
