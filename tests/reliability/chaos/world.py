@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from decimal import ROUND_FLOOR, Decimal
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
@@ -468,7 +469,9 @@ class World:
             if life.is_dead or runtime.refusal():
                 await self.clock.sleep(ASK_AGAIN_SEC)
                 continue
-            result = await life.call(_quietly(runtime.opened.manager.place(intent)))
+            result = await life.call(
+                _quietly(partial(runtime.opened.manager.place, intent))
+            )
             if result is None or (result.error and result.error.code == "not_ready"):
                 self.counts["asked again"] += 1
                 await self.clock.sleep(ASK_AGAIN_SEC)
@@ -479,7 +482,9 @@ class World:
         await self._is_serving.wait()
         if not self.life.is_dead:
             self.counts["cancels"] += 1
-            await self.life.call(_quietly(self.ledger.manager.cancel(order_id)))
+            await self.life.call(
+                _quietly(partial(self.ledger.manager.cancel, order_id))
+            )
 
     # --- healing
 
@@ -562,10 +567,12 @@ def told(intent: OrderIntent, result: OrderResult) -> audit.Told:
     )
 
 
-async def _quietly(placing: Awaitable[OrderResult]) -> OrderResult | None:
+async def _quietly(
+    command: Callable[[], Awaitable[OrderResult]],
+) -> OrderResult | None:
     """An answer, or nothing where the log takes no more: a restart will tell."""
     try:
-        return await placing
+        return await command()
     except StoreFailedError:
         return None
 
