@@ -221,7 +221,7 @@ async def send_body(
 def _without_port(host: bytes) -> bytes:
     host = host.lower()
     if host.startswith(b"["):
-        return host.partition(b"]")[0] + b"]"
+        return b"".join(host.partition(b"]")[:2])
     return host.partition(b":")[0]
 
 

@@ -48,6 +48,7 @@ _KEY_FORM: Final = re.compile(r"[!-~]+")
 _LONGEST_KEY: Final = 120
 """Shorter than the ledger's own: legs of a batch add their number."""
 
+_JSON: Final = b"application/json"
 _DEFECT: Final = 500
 
 
@@ -185,7 +186,7 @@ class Placer:
         caller = require(scope["caller"], Scope.SUBMIT)
         headers = dict(scope["headers"])
         key = headers.get(b"idempotency-key")
-        check_json(headers.get(b"content-type", b"").decode("latin-1"))
+        check_json(headers.get(b"content-type", _JSON).decode("latin-1"))
         try:
             name = None if key is None else key.decode("latin-1")
             intent = self.intent(caller, name, decode(Intent, body))

@@ -93,7 +93,12 @@ _HINTS_BY_STATUS: Final = {
     403: "use a token with that scope; `order-ledger token create --help`",
     404: "see /openapi.json for what there is",
     405: "see /openapi.json for what there is",
+    408: "send the whole body at once",
+    409: "nothing was recorded; GET what it is about, and decide again",
+    413: "send less at once",
+    415: "send Content-Type: application/json",
     422: "nothing was recorded; correct the request and send it again",
+    429: "nothing was recorded; try again in a moment",
     500: "this is a defect; the service's log shows where it happened",
     503: "nothing was recorded; see /v1/health",
 }
