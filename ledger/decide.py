@@ -50,6 +50,9 @@ _MATCHED: Final = Settlement.MATCHED
 ID_MISMATCH: Final = "order_id_mismatch"
 """Code of an answer that names another order: what is signed is not what counts."""
 
+DUPLICATED: Final = "duplicated"
+"""Code of an answer that says that the venue has taken the order before."""
+
 
 class PostAnswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The classified answer to a post; `code` and `text` explain a refusal.
@@ -194,12 +197,18 @@ def _on_post(  # noqa: PLR0911 - one row per answer
         case PostOutcome.KILLED:
             return _ended(order, EndReason.KILLED, fact.text, None, about)
         case PostOutcome.UNKNOWN:
-            if order.is_outcome_unknown or order.is_answered:
-                return []
-            reason = clean(fact.text) or "unknown"
-            return [ev.OrderOutcomeUnknown(reason=reason, **about)]
+            return _on_unknown(order, fact, meta)
         case never:  # pragma: no cover
             assert_never(never)
+
+
+def _on_unknown(order: Order, fact: PostAnswered, meta: Meta) -> list[ev.Event]:
+    if fact.code == DUPLICATED:
+        return _accepted(order, meta)  # what became of it, a look-up tells
+    if order.is_outcome_unknown or order.is_answered:
+        return []
+    reason = clean(fact.text) or "unknown"
+    return [ev.OrderOutcomeUnknown(reason=reason, **_about(order, meta))]
 
 
 def _accepted(order: Order, meta: Meta) -> list[ev.Event]:

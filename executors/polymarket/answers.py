@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ledger.decide import (
+    DUPLICATED,
     ID_MISMATCH,
     CancelAnswered,
     CancelOutcome,
@@ -67,7 +68,7 @@ _UNKNOWN, _NOT_PROCESSED = PostOutcome.UNKNOWN, PostOutcome.NOT_PROCESSED
 _NO, _KILLED = PostOutcome.REFUSED, PostOutcome.KILLED
 
 _BY_TEXT: Final = (
-    ("duplicated", _UNKNOWN, "duplicated"),
+    ("duplicated", _UNKNOWN, DUPLICATED),
     ("match delayed due to market conditions", _UNKNOWN, "match_delayed"),
     ("context canceled", _UNKNOWN, "context_canceled"),
     # Said with another status than 500, they prove no more than with it.

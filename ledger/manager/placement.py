@@ -10,7 +10,7 @@ import msgspec
 
 from ledger import events as ev
 from ledger.clock import OrderIds
-from ledger.decide import ID_MISMATCH, Meta, PostAnswered, PostOutcome
+from ledger.decide import DUPLICATED, ID_MISMATCH, Meta, PostAnswered, PostOutcome
 from ledger.errors import (
     IdempotencyConflictError,
     InvalidInputError,
@@ -468,7 +468,7 @@ class Placement:
                 code=answer.code,
                 text=answer.text,
             )
-        elif outcome is _UNKNOWN:
+        elif outcome is _UNKNOWN and answer.code != DUPLICATED:
             self._desk.log.warning(
                 "order.outcome_unknown", order_id=order_id, text=answer.text
             )

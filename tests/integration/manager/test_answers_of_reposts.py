@@ -8,6 +8,7 @@ import pytest
 
 from ledger import events as ev
 from ledger.decide import (
+    DUPLICATED,
     ID_MISMATCH,
     LookedUp,
     LookupFound,
@@ -79,6 +80,25 @@ async def test_an_order_that_the_venue_refused_again_is_not_posted_a_third_time(
     desk.clock.pass_by(10)
     await desk.manager.resolve_open()
     assert len(desk.venue.posts) == 2
+
+
+async def test_an_order_that_the_venue_calls_a_duplicate_is_never_given_up(
+    desk: Desk,
+) -> None:
+    """It was taken; while no list shows it, what it may have bought is reserved."""
+    desk.venue.post_answers.put(LOST)
+    order = (await desk.manager.place(intent())).order
+    assert order is not None
+    for answer in (PostAnswered(outcome=PostOutcome.UNKNOWN, code=DUPLICATED), LATER):
+        desk.venue.post_answers.put(answer)
+    for _ in range(20):
+        desk.venue.sweeps.put(VenueTrades(as_of=START, fills=()))
+        desk.venue.lookups.put(LookedUp(found=LookupFound.NONE))
+        desk.clock.pass_by(10)
+        await desk.manager.resolve_open()
+    assert len(desk.venue.posts) == 2
+    assert desk.journal.order(order.order_id).status is OrderStatus.PLACED
+    assert desk.journal.state.reserved_cash > 0
 
 
 async def test_nothing_is_posted_again_once_the_log_has_failed(desk: Desk) -> None:
