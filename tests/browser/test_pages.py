@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.tokens import Scope
 from tests.browser.stage import MARKETS, Stage
 
 pytestmark = pytest.mark.slow
@@ -262,6 +263,23 @@ def test_the_read_models_are_rebuilt_from_a_button(page: Any, stage: Stage) -> N
             break
         page.wait_for_timeout(250)
     assert page.locator("text=taken in anew").count() == 1
+
+
+def test_a_revoked_token_ends_an_open_page(
+    context: Any, page: Any, stage: Stage
+) -> None:
+    """Whoever lost the right to look must not go on looking."""
+    text, token = stage.site.tokens.create(
+        "guest", [Scope.READ], now=stage.opened.clock.now()
+    )
+    guest = context.new_page()
+    guest.goto(stage.url + stage.site.login_link(text))
+    guest.wait_for_selector("#badge.on")
+    stage.site.tokens.revoke(token.token_id)
+    guest.wait_for_timeout(400)
+    stage.do(stage.place(0, price="0.38", post_only=True))
+    guest.wait_for_selector("input[name=token]", timeout=5_000)
+    assert "/login" in guest.url
 
 
 def test_the_badge_says_when_the_service_is_away(page: Any, stage: Stage) -> None:

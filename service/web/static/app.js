@@ -15,16 +15,21 @@ async function load(url, { then = () => {}, swap = "outerMorph" } = {}) {
   wanted = { url, then, swap };
   if (isBusy) return;
   isBusy = true;
-  while (wanted) {
-    const now = wanted;
-    wanted = null;
-    const began = performance.now();
-    await htmx.ajax("GET", now.url, { target: "#page", select: "#page", swap: now.swap });
-    root.dataset.answered = (performance.now() - began).toFixed(1);
-    now.then();
-    mark(row);
+  try {
+    while (wanted) {
+      const now = wanted;
+      wanted = null;
+      await htmx.ajax("GET", now.url, { target: "#page", select: "#page", swap: now.swap });
+      if (!$("#page main, #page > *")) {
+        location.reload(); // an error, or the login page: let it be seen whole
+        return;
+      }
+      now.then();
+      mark(row);
+    }
+  } finally {
+    isBusy = false;
   }
-  isBusy = false;
 }
 
 const here = () => location.pathname + location.search;
@@ -87,11 +92,7 @@ function travel(position) {
   url.searchParams.set("as_of", to);
   url.searchParams.delete("cursor");
   if (!isPast()) {
-    // From live into the past everything changes, so the whole page is loaded.
-    if (!bar.dataset.leaving) {
-      bar.dataset.leaving = "yes";
-      news?.close();
-    }
+    news?.close(); // nothing is live from here on
   }
   history.replaceState(null, "", url);
   for (const link of $$("#nav a")) {
