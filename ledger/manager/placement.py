@@ -34,7 +34,7 @@ from ledger.manager.placement_events import (
 )
 from ledger.manager.results import BookSource, OrderResult, failure, result_of
 from ledger.market import Market
-from ledger.order import snapshot
+from ledger.order import Order, snapshot
 from ledger.recorded import Identity, NewEvent
 from ledger.risk import RiskDecision, RiskManager
 from ledger.slippage import SlippageGuard, SlippageResult
@@ -304,7 +304,7 @@ class Placement:
         with self._state.hold(intent, size, market.fee_rate):
             return await self._desk.executor.prepare(request)
 
-    def stopped_meanwhile(self, intent: OrderIntent) -> str:
+    def stopped_meanwhile(self, intent: OrderIntent | Order) -> str:
         """Why an order that was decided on may not go out any more, if so."""
         mode = self._state.mode
         if mode is _NORMAL:
@@ -408,7 +408,7 @@ class Placement:
             self._desk.metrics.count("post_retries")
             await self._desk.clock.sleep((delay_ms + jitter) / 1000)
             order = self._journal.order(order_id)
-            if order.is_cancel_requested or self._state.mode is TradingMode.HALTED:
+            if order.is_cancel_requested or self.stopped_meanwhile(order):
                 break  # nobody wants it any more, and it was not processed
             if self._journal.failed is not None:
                 break  # what its answer says could not be recorded

@@ -115,6 +115,24 @@ async def test_nothing_is_posted_again_once_the_log_has_failed(desk: Desk) -> No
     assert len(desk.venue.posts) == 1
 
 
+@pytest.mark.parametrize("mode", [TradingMode.HALTED, TradingMode.REDUCE_ONLY])
+async def test_a_buy_that_waits_for_its_retry_is_not_posted_in_another_mode(
+    desk: Desk, mode: TradingMode
+) -> None:
+    """Whoever stops buying does not expect an order to leave half a minute later."""
+
+    async def stopping(seconds: float) -> None:
+        desk.clock.pass_by(seconds)
+        await desk.manager.account.set_mode(mode, "enough")
+
+    desk.clock.sleep = stopping  # type: ignore[method-assign]
+    desk.venue.post_answers.put(LATER)
+    result = await desk.manager.place(intent())
+    assert len(desk.venue.posts) == 1
+    assert result.order is not None
+    assert result.order.status is OrderStatus.REJECTED
+
+
 async def test_a_mismatch_halts_before_its_answer_is_recorded(desk: Desk) -> None:
     """A kill between the two would trade on after the restart."""
     seen: list[type[ev.Event]] = []
