@@ -27,6 +27,9 @@ from ledger.decide import (
 MAX_RAW: Final = 500
 """Characters of an answer that are kept."""
 
+HIDDEN: Final = "[signature]"
+"""Stands where a signature was."""
+
 RESTARTING: Final = "restarting"
 RATE_LIMITED: Final = "rate_limited"
 CANCEL_ONLY: Final = "cancel_only"
@@ -43,6 +46,7 @@ _TOO_MANY: Final = 429
 _REFUSED: Final = range(400, 500)
 _ABOUT_ORDER: Final = re.compile(r"^order (0x[0-9a-fA-F]{64}) (?:is invalid|crosses)")
 _MOST_SECONDS: Final = 86_400
+_SIGNATURE: Final = re.compile(r"0x[0-9a-fA-F]{130,}")
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -356,4 +360,5 @@ def _id_of(leg: Mapping[str, Any]) -> str:
 
 
 def _cut(text: str) -> str:
-    return text[:MAX_RAW]
+    """What is kept of an answer; an echo of the order must not tell its signature."""
+    return _SIGNATURE.sub(HIDDEN, text)[:MAX_RAW]

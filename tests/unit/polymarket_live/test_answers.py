@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from executors.polymarket.answers import (
+    HIDDEN,
     MAX_RAW,
     Answer,
     NoAnswer,
@@ -330,6 +331,16 @@ def test_the_raw_body_is_kept_but_not_all_of_it() -> None:
     """The text is evidence; a page of it is a burden."""
     assert classify_post(said(leg()), ID).text == said(leg()).text
     assert len(classify_post(Answer(status=500, text="x" * 9000), ID).text) == MAX_RAW
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_echo_of_the_order_does_not_tell_its_signature(status: int) -> None:
+    """The text goes into the log and to every reader; the signature must not."""
+    signature = "0x" + "5c" * 65
+    echo = json.dumps({"error": "no", "signature": signature, "owner": ""})
+    found = classify_post(Answer(status=status, text=echo), ID)
+    assert HIDDEN in found.text
+    assert "5c5c" not in found.text
 
 
 @pytest.mark.parametrize(
