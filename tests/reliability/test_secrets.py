@@ -136,6 +136,7 @@ async def secrets_of(exchange: dict[str, Any]) -> dict[str, str]:
         "private key": key,
         "API secret": made.secret,
         "passphrase": made.passphrase,
+        "API key": made.api_key,
     }
 
 
