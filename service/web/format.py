@@ -29,7 +29,8 @@ def number(value: object) -> str:
     found = _decimal(value)
     if found is None:
         return _NONE
-    return _signed(f"{abs(found):,f}", found)
+    text = f"{abs(found):,f}"
+    return _signed(text.rstrip("0").rstrip(".") if "." in text else text, found)
 
 
 def money(value: object) -> str:

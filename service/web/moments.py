@@ -63,11 +63,13 @@ def figures_of(state: LedgerState) -> dict[str, Any]:
         fees += totals.fees
         pending += line.position.pending
         held += 1 if totals.shares else 0
+    # Done orders stay in the state until their trades have settled.
+    working = [order for order in state.orders.values() if order.done_reason is None]
     return {
         "cash": state.cash,
         "free_cash": state.free_cash(),
-        "open_count": len(state.orders),
-        "unknown": sum(order.is_outcome_unknown for order in state.orders.values()),
+        "open_count": len(working),
+        "unknown": sum(order.is_outcome_unknown for order in working),
         "held_count": held,
         "cost": cost,
         "pending": pending,

@@ -90,7 +90,8 @@ def ladder(book: OrderBook, mine: list[Record]) -> dict[str, Any]:
     for row in mine:
         key = (row["side"], Decimal(row["price"]))
         own[key] = own.get(key, ZERO) + Decimal(row["remaining"])
-    bids, asks = book.bids()[:_LEVELS], book.asks()[:_LEVELS]
+    bids = _with_own(book.bids()[:_LEVELS], own, "BUY")
+    asks = _with_own(book.asks()[:_LEVELS], own, "SELL")
     most = max((level.size for level in (*bids, *asks)), default=Decimal(1))
 
     def rows(levels: list[Level], side: str) -> list[dict[str, Any]]:
@@ -104,11 +105,23 @@ def ladder(book: OrderBook, mine: list[Record]) -> dict[str, Any]:
             for level in levels
         ]
 
-    spread = None
-    if bids and asks:
-        spread = asks[0].price - bids[0].price
+    best_bid, best_ask = book.best_bid, book.best_ask
+    spread = best_ask.price - best_bid.price if best_bid and best_ask else None
     return {
         "asks": list(reversed(rows(asks, "SELL"))),
         "bids": rows(bids, "BUY"),
         "spread": spread,
     }
+
+
+def _with_own(
+    levels: list[Level], own: dict[tuple[str, Decimal], Decimal], side: str
+) -> list[Level]:
+    """The levels, and ours at prices where the book shows nothing."""
+    known = {level.price for level in levels}
+    ours = [
+        Level(price, ZERO)
+        for at_side, price in own
+        if at_side == side and price not in known
+    ]
+    return sorted([*levels, *ours], reverse=side == "BUY")

@@ -1,5 +1,6 @@
 """What the pages say, without a browser."""
 
+import asyncio
 import csv
 import io
 import re
@@ -7,6 +8,7 @@ import re
 import pytest
 
 from ledger.values import text_of
+from service.web.pages.overview import figures
 from tests.integration.web.serving import MARKET, Served
 
 
@@ -147,3 +149,31 @@ async def test_the_stream_tells_how_far_the_log_is(served: Served) -> None:
     told = msgspec.json.decode(frame.partition(b"data: ")[2])
     assert told["position"] == head
     assert told["drifts"] == 0
+
+
+async def test_audit_and_overview_tell_the_same(served: Served) -> None:
+    """They come by their figures on two ways; money has one truth."""
+    await served.place()
+    await served.place(size="20", price="0.47")
+    for _ in range(500):  # until the venue has told of the fill
+        if served.opened.journal.state.holdings:
+            break
+        await asyncio.sleep(0.01)
+    position, told = await served.site.views.read(None, lambda rows: figures(rows, {}))
+    found = served.site.moments.figures(position)
+    same = ("open_count", "unknown", "held_count", "cost", "pending", "net", "fees")
+    assert {name: found[name] for name in same} == {name: told[name] for name in same}
+    assert found["open_count"] == 1
+    assert found["pending"] == 20
+    assert text_of(found["cash"]) == told["account"]["cash"]
+    assert text_of(found["free_cash"]) == told["account"]["free_cash"]
+
+
+async def test_a_market_shows_where_our_orders_stand(served: Served) -> None:
+    """Also at prices where the book shows nobody."""
+    await served.place(price="0.43", post_only=True)
+    async with served.browser("read") as browser:
+        text = (await browser.get("/markets")).text
+        ladder = text.partition('class="ladder"')[2].partition("</table>")[0]
+        row = ladder.partition('class="bid">0.43')[2].partition("</tr>")[0]
+        assert ">20</span>" in row

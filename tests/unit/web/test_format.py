@@ -14,6 +14,8 @@ from service.web.format import cents, change, money, number, span, told, tone
         (change("2.3"), "+2.30"),
         (change("0.001"), "0.00"),
         (number("1250.500001"), "1,250.500001"),
+        (number("60.000000"), "60"),
+        (number("1000"), "1,000"),
         (cents("0.4"), "0.40"),
         (cents("0.4808510638"), "0.4809"),
         (span(0), "at once"),
