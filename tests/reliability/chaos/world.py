@@ -92,7 +92,7 @@ _ANYWHERE: Final = (
         seconds=1,
         post_only_seconds=1,
     ),
-    FaultRule(kind="visible_after", on="POST /order*", probability=0.15, seconds=8),
+    FaultRule(kind="visible_after", on="POST /order*", probability=0.2, seconds=15),
     FaultRule(kind="stale_positions", on="GET /v2/positions", probability=0.2),
     FaultRule(kind="wipe", on="DELETE /order", probability=0.1),
     FaultRule(kind="drop", on="user", probability=0.1),
@@ -294,7 +294,7 @@ class World:
         latest = self.rng.uniform(0, 2 * self.span_sec / self.plan.kills)
         if self.rng.random() < 0.8:
             step = self.rng.choice(STEPS)
-            often = 3 if "cancel" in step else 20
+            often = 2 if "cancel" in step else 8
             life.dies(step, self.rng.randint(1, often))
             latest *= 3
         self._timers.append(asyncio.create_task(self._die_at_last(life, latest)))
