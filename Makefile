@@ -12,16 +12,23 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-all test-web screenshots lint format types lock bench mutation chaos clean
+.PHONY: help demo demo-live dashboard test test-all test-web screenshots lint format types lock bench mutation chaos clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.stamp-demo ## Trade a recorded market through the ledger and verify it
 	@$(BIN)/order-ledger demo $(ARGS)
 
 demo-live: $(VENV)/.stamp-core ## Trade at a faulty local exchange, kill the ledger, compare the books
 	@$(BIN)/order-ledger demo --live-sim $(ARGS)
+
+# Where the service of `make dashboard` finds its ledger: the demo's, made if missing.
+DASHBOARD_DATA ?= data/demo
+
+dashboard: $(VENV)/.stamp-core ## Serve API and dashboard on the demo's ledger, and open a browser
+	@test -e $(DASHBOARD_DATA)/ledger.db || $(BIN)/order-ledger demo --quiet
+	@$(BIN)/order-ledger run --data $(DASHBOARD_DATA) --open $(ARGS)
 
 test: $(VENV)/.stamp-dev ## Run every test that is not marked slow
 	$(BIN)/python -m pytest -m "not slow" $(ARGS)

@@ -160,6 +160,10 @@ def _proof(out: _Writer, report: "DemoReport") -> None:
             f" {proof.rows} rows rebuilt from the log equal the kept ones."
         )
         out.line(f"Look further: order-ledger orders --data {report.data}")
+        out.line(
+            f"In a browser: order-ledger run --data {report.data}, and beside it"
+            f" order-ledger open --data {report.data}; or: make dashboard"
+        )
         return
     out.line("NOT VERIFIED:")
     for problem in proof.problems:

@@ -45,11 +45,24 @@ def open_dashboard(
     """
     from service.tokens import BOOTSTRAP_NAME
 
-    link = link_of(url.rstrip("/"), _token(token_file or common.data / BOOTSTRAP_NAME))
+    path = token_file or common.data / BOOTSTRAP_NAME
+    show_dashboard(common, url, path, print_only=print_only)
+
+
+def show_dashboard(
+    common: Common, url: str, token_file: Path, *, print_only: bool = False
+) -> None:
+    """Open the dashboard, or print its link where there is no browser.
+
+    Raises:
+        Failure: there is no token, or the service does not answer.
+    """
+    url = url.rstrip("/")
+    link = link_of(url, _token(token_file))
     if print_only or not _shown(link):
         sys.stdout.write(f"{link}\n")
     else:
-        common.say(f"opened {url.rstrip('/')} in the browser")
+        common.say(f"opened {url} in the browser")
 
 
 def link_of(url: str, token: str) -> str:

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,7 +12,7 @@ import typer
 from service.cli.options import Common, command
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from config import Settings
     from service.bootstrap import OpenLedger
@@ -68,8 +69,11 @@ def run(
     cancel_on_exit: Annotated[
         bool, typer.Option("--cancel-on-exit", help="Cancel open orders at the end.")
     ] = False,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the dashboard in a browser.")
+    ] = False,
 ) -> None:
-    """Run the ledger as a service, with its HTTP API.
+    """Run the ledger as a service, with its HTTP API and its dashboard.
 
     Every request needs a token; the first start makes one, in DIR/token.
     It ends on SIGTERM or Ctrl-C: intents under way are finished first.
@@ -95,8 +99,23 @@ def run(
         key=tls_key,
         ready_file=ready_file,
         cancel_on_exit=cancel_on_exit,
+        on_listening=_opener(common) if open_browser else None,
     )
     _run_loop(serve(settings, common.data, options, feeding=feeding, say=common.say))
+
+
+def _opener(common: Common) -> "Callable[[str], None]":
+    """What opens the dashboard once the service listens, beside its loop."""
+    from threading import Thread
+
+    from service.cli.open import show_dashboard
+    from service.tokens import BOOTSTRAP_NAME
+
+    def open_beside(url: str) -> None:
+        work = partial(show_dashboard, common, url, common.data / BOOTSTRAP_NAME)
+        Thread(target=work, name="browser", daemon=True).start()
+
+    return open_beside
 
 
 def _run_loop(work: "Coroutine[Any, Any, None]") -> None:

@@ -26,6 +26,7 @@ from config import ConfigError, Settings
 from config.errors import ConfigProblem
 from service.bootstrap import OpenLedger, SystemClock, open_ledger
 from service.http.app import close_app, create_app
+from service.http.direct import Direct
 from service.http.gate import LOOPBACK_HOSTS
 from service.runtime import Runtime
 from service.tokens import BOOTSTRAP_NAME, FILE_NAME, Scope, Tokens, write_private
@@ -50,6 +51,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     `hosts` are further names under which the service is reached; `certificate`
     and `key` are PEM files, needed for any address but loopback.
+    `on_listening` is called once with the address, in the event loop.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +61,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     key: Path | None = None
     ready_file: Path | None = None
     cancel_on_exit: bool = False
+    on_listening: Callable[[str], None] | None = None
 
 
 class PortError(OSError):
@@ -87,6 +90,7 @@ class _Protocol(HttpToolsProtocol):
         # For whoever has to end a connection that takes nothing any more.
         self.scope["abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self.scope["direct"] = Direct(self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
@@ -261,6 +265,8 @@ async def _serve(
         url = url_of(listener, is_encrypted=options.certificate is not None)
         _write_ready(options.ready_file, url, listener)
         tell(url)
+        if options.on_listening is not None:
+            options.on_listening(url)
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
     finally:
         runtime.is_accepting = False
