@@ -8,6 +8,7 @@ import re
 import pytest
 
 from ledger.values import text_of
+from service.web import asking
 from service.web.pages.overview import figures
 from tests.integration.web.serving import MARKET, Served
 
@@ -177,3 +178,21 @@ async def test_a_market_shows_where_our_orders_stand(served: Served) -> None:
         ladder = text.partition('class="ladder"')[2].partition("</table>")[0]
         row = ladder.partition('class="bid">0.43')[2].partition("</tr>")[0]
         assert ">20</span>" in row
+
+
+async def test_a_page_does_not_hurry_a_busy_ledger(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks on must not slow the orders down."""
+    runtime = served.site.runtime
+    await served.place()
+
+    async def never() -> int:
+        raise AssertionError("the read models were hurried")
+
+    monkeypatch.setattr(runtime, "catch_up", never)
+    monkeypatch.setattr(asking, "FAR", -1)
+    async with served.browser("read") as browser:
+        answer = await browser.get("/orders")
+        assert answer.status_code == 200
+        assert f'data-position="{runtime.models.position}"' in answer.text
