@@ -176,6 +176,8 @@ class RealExecutor(ExecutorInterface):
         try:
             cash = await self._rest.collateral(wallet.kind)
         except VenueRejectedError as error:
+            if error.code == "not_the_venue":
+                raise  # a page of somebody else says nothing of the key
             raise VenueRejectedError(str(error), code="credentials") from error
         standing = Standing(
             wallet=wallet, credentials=credentials, cash=cash, clock_drift_sec=drift

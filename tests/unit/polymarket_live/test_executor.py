@@ -138,6 +138,15 @@ async def test_a_page_of_html_refuses_the_start() -> None:
     assert caught.value.code == "not_the_venue"
 
 
+async def test_a_page_of_html_is_not_blamed_on_the_credentials() -> None:
+    """Whoever reads that looks for a wrong key, and not for a proxy."""
+    built = build({"GET /balance-allowance": Reply(200, "<html>Welcome</html>")})
+    with pytest.raises(VenueRejectedError) as caught:
+        await built.executor.start()
+    assert caught.value.code == "not_the_venue"
+    await built.executor.close()
+
+
 async def test_before_the_start_nothing_is_posted() -> None:
     """Without an owner the venue could not know whose it is."""
     built = build()
