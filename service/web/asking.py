@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode
@@ -9,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 import msgspec
 from fastapi import Request
 
-from ledger.errors import InvalidInputError
+from ledger.errors import InvalidInputError, StoreError
 from ledger.values import OrderStatus
 from projections import Record, micros
 from service.http.views import Rows
@@ -87,8 +88,9 @@ class Ask:
         models = self.site.runtime.models
         if self.at is None:
             position = await asyncio.to_thread(lambda: models.position)
-            if self.site.store.head - position > FAR:
-                return position, await asyncio.to_thread(work, models)
+            if position and self.site.store.head - position > FAR:
+                with suppress(StoreError):  # no file, or one of another version
+                    return position, await asyncio.to_thread(work, models)
         return await self.site.views.read(self.at, work)
 
     def rows(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
