@@ -2,7 +2,13 @@
 
 from typing import Final
 
-from ledger.decide import ID_MISMATCH, Meta, PostAnswered, SettlementSeen
+from ledger.decide import (
+    ID_MISMATCH,
+    Meta,
+    OrderEnded,
+    PostAnswered,
+    SettlementSeen,
+)
 from ledger.intent import UserFill
 from ledger.manager.desk import Desk
 from ledger.order import Order, Trade, snapshot
@@ -18,6 +24,7 @@ class Following:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._journal = desk.journal
+        self.is_behind = False  # an order ended with more matched than is known
 
     async def on_fill(self, fill: UserFill, *, source: str = "stream") -> Order | None:
         """Book one trade of one of our orders; once, however often it is told.
@@ -111,7 +118,10 @@ class Following:
             # Too late for who posted it, and no less true.
             await self._desk.halt(seen.fact.text)
         await self._desk.record(order.order_id, seen.fact, self._desk.meta(seen.source))
-        return snapshot(self._journal.order(order.order_id))
+        after = self._journal.order(order.order_id)
+        if isinstance(seen.fact, OrderEnded) and seen.fact.size_matched:
+            self.is_behind |= seen.fact.size_matched > after.matched
+        return snapshot(after)
 
     async def _orphan(self, fill: UserFill) -> None:
         detail = {

@@ -100,6 +100,10 @@ class Resolver:
         """
         async with self._resolving:
             orders = self._resolvable()
+            if self._following.is_behind:
+                # The order is closed, so that no check of its own will tell.
+                self._following.is_behind = False
+                await self._sweep(self._sweep_start(orders))
             due = self._checks.due(orders, self._desk.clock.now())
             known = {order.order_id: order for order in orders}
             asked, now = [known[order_id] for order_id in due], self._desk.clock.now()
@@ -158,7 +162,8 @@ class Resolver:
         if self._swept_to is None:
             # Of all, asked about or not: what follows reads on from here.
             known = self._desk.journal.state.orders.values()
-            return min(order.requested_at for order in (*known, *orders))
+            times = (order.requested_at for order in (*known, *orders))
+            return min(times, default=self._desk.clock.now() - _OVERLAP)
         starts = [_news_start(order) for order in orders]
         return min([self._swept_to - _OVERLAP, *filter(None, starts)])
 

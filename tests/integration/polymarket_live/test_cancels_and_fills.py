@@ -1,5 +1,6 @@
 """A cancel's answer has no sizes: what was matched before it must be asked for."""
 
+import json
 from pathlib import Path
 
 from executors.exchange.faults import FaultRule
@@ -42,5 +43,32 @@ def test_a_cancel_stands_though_nobody_says_what_was_matched(tmp_path: Path) -> 
         result = await bot.manager.cancel(order.order_id)
         assert result.success
         assert bot.order(order).status is OrderStatus.CANCELLED
+
+    with_bot(story, tmp_path)
+
+
+def test_an_end_that_tells_of_an_unheard_fill_is_followed_by_a_sweep(
+    tmp_path: Path,
+) -> None:
+    """The frame closes the order; the frame of what it bought was dropped."""
+
+    async def story(bot: Bot) -> None:
+        other = await seller(bot.at)
+        order = await bot.placed(size="20")
+        await bot.at.clock.sleep(10)
+        bot.at.app.plan.replace([NO_FRAMES])
+        await offers(other)
+        frame = {
+            "event_type": "order",
+            "type": "CANCELLATION",
+            "status": "CANCELED",
+            "id": order.venue_order_id,
+            "original_size": "20",
+            "size_matched": "10",
+        }
+        bot.executor._feed.on_frame(json.dumps(frame))
+        await bot.at.clock.sleep(3)
+        assert bot.order(order).filled == 10
+        assert bot.holding().position.shares == 10
 
     with_bot(story, tmp_path)
