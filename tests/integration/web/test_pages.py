@@ -186,6 +186,7 @@ async def test_a_page_does_not_hurry_a_busy_ledger(
     """Whoever looks on must not slow the orders down."""
     runtime = served.site.runtime
     await served.place()
+    await runtime.catch_up()
 
     async def never() -> int:
         raise AssertionError("the read models were hurried")
