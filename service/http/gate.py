@@ -144,6 +144,12 @@ class Gate:
         Raises:
             Problem: it is too long, too slow, or was broken off.
         """
+        direct = scope.get("direct")
+        whole: bytes | None = None if direct is None else direct.take_body()
+        if whole is not None:
+            if len(whole) > self._body_limit:
+                raise self._too_large()
+            return whole
         for name, value in scope["headers"]:
             # What is no number was refused by the server.
             if name == b"content-length" and int(value) > self._body_limit:

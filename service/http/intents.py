@@ -49,6 +49,7 @@ _LONGEST_KEY: Final = 120
 """Shorter than the ledger's own: legs of a batch add their number."""
 
 _JSON: Final = b"application/json"
+_CONTENT_TYPE: Final = (b"content-type", _JSON)
 _DEFECT: Final = 500
 
 
@@ -199,7 +200,10 @@ class Placer:
                 _log.exception("request.failed", path="/v1/intents")
             raise problem from error
         location = (b"location", content["href"].encode())
-        await send_body(send, 202, encode(content), b"application/json", location)
+        found = encode(content)
+        direct = scope.get("direct")
+        if direct is None or not direct.answer(202, (_CONTENT_TYPE, location), found):
+            await send_body(send, 202, found, _JSON, location)
 
     async def recorded(self, intent: OrderIntent) -> Record:
         """Place one intent; the answer as soon as it is durable.
