@@ -144,6 +144,8 @@ class EventStream(Response):
                 events = events[: max(end - self._position, 0)]
             if events:
                 await self._tell(send, events)
+                if end is None:
+                    await hub.rest(self._position)
             elif end is not None:
                 break
             elif not await hub.news(self._position, self._ping_seconds):

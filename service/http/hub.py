@@ -27,6 +27,12 @@ _INLINE: Final = 128
 GATHER_SECONDS: Final = 0.05
 """News are told so much later, so that many commits are one wake-up."""
 
+_BUSY_PER_SECOND: Final = 200
+"""So many events per second are told less often: orders need the time."""
+
+_BUSY_TIMES: Final = 5
+"""So many times as long news are gathered then."""
+
 
 class Hub:
     """Gives followers the log, block by block, and wakes them."""
@@ -41,6 +47,8 @@ class Hub:
         self._gather_seconds = gather_seconds
         self._sleepers: list[asyncio.Future[None]] = []
         self._alarm: asyncio.TimerHandle | None = None
+        self._told = (0.0, self.head)
+        self._is_busy = False
         self._unsubscribe: Callable[[], None] = runtime.on_events(self._on_events)
         self.followers = 0
         self.is_closed = False
@@ -86,6 +94,15 @@ class Hub:
                 self._sleepers.remove(sleeper)
         return True
 
+    async def rest(self, position: int) -> None:
+        """Let news gather while very many come; who is far behind need not wait."""
+        is_near = self.head - position < BLOCK
+        if self._is_busy and is_near and not self.is_closed:
+            self._set_alarm()
+            waker: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._sleepers.append(waker)
+            await waker
+
     async def _extended(self, number: int) -> list[Wired]:
         """A block with everything that the log has of it by now."""
         async with self._lock:
@@ -108,9 +125,21 @@ class Hub:
         return list(self._store.read(after=after, upto=upto, batch=BLOCK))
 
     def _on_events(self, _positions: object, _topics: object) -> None:
-        if self._alarm is None and self._sleepers:
+        if self._sleepers:
+            self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._alarm is None:
+            seconds = self._gather_seconds * (_BUSY_TIMES if self._is_busy else 1)
             loop = asyncio.get_running_loop()
-            self._alarm = loop.call_later(self._gather_seconds, self._wake)
+            self._alarm = loop.call_later(seconds, self._tell, loop)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wake everybody, and find out how much there is to tell."""
+        now, (at, position) = loop.time(), self._told
+        self._told = (now, self.head)
+        self._is_busy = self.head - position > _BUSY_PER_SECOND * (now - at)
+        self._wake()
 
     def _wake(self) -> None:
         self._alarm = None
