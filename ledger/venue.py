@@ -120,9 +120,12 @@ class ExecutorInterface(ABC):
 
     `is_inline` is true when `prepare` and `submit` wait for nothing outside the
     process: no other decision comes between, and no timeout is needed.
+    `prepares_at_once` and `submits_at_once` say so of one of the two alone.
     """
 
     is_inline: ClassVar[bool] = False
+    prepares_at_once: bool = False
+    submits_at_once: bool = False
 
     async def start(self) -> None:  # noqa: B027 -- most have nothing to check
         """Check credentials, wallet and clock, and begin to listen.

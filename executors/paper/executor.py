@@ -55,10 +55,13 @@ class PaperExecutor(ExecutorInterface):
     a driver that calls `advance` itself; not with both.
     """
 
+    prepares_at_once = True
+
     def __init__(
         self, config: PaperConfig, clock: Clock, *, faults: FaultPlan = no_faults
     ) -> None:
         self.venue = PaperVenue(config)
+        self.submits_at_once = not config.submit_latency_ms
         self._config = config
         self._clock = clock
         self._faults = faults

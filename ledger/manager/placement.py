@@ -298,11 +298,12 @@ class Placement:
         self, intent: OrderIntent, market: Market, order_id: str, size: Decimal
     ) -> PreparedOrder:
         request = placement_request(intent, market, order_id, size)
-        if self._desk.executor.is_inline:
-            return await self._desk.executor.prepare(request)
+        executor = self._desk.executor
+        if executor.is_inline or executor.prepares_at_once:
+            return await executor.prepare(request)
         # Others may decide while this one is being signed: it must count now.
         with self._state.hold(intent, size, market.fee_rate):
-            return await self._desk.executor.prepare(request)
+            return await executor.prepare(request)
 
     def stopped_meanwhile(self, intent: OrderIntent | Order) -> str:
         """Why an order that was decided on may not go out any more, if so."""
@@ -449,6 +450,8 @@ class Placement:
                 code="order_timeout",
                 text="the intent is too old to be posted",
             )
+        if self._desk.executor.submits_at_once:
+            return await self._desk.executor.submit(prepared)
         try:
             async with asyncio.timeout(left_ms / 1000):
                 return await self._desk.executor.submit(prepared)
