@@ -8,12 +8,13 @@ from projections.touched import Touched
 
 
 def _rows(state: LedgerState, _: Touched, __: Kept) -> Iterator[Row]:
+    reserved = state.reserved_cash
     yield (
         state.account,
         PLAIN[state.mode],
         text(state.cash),
-        text(state.reserved_cash),
-        text(state.free_cash()),
+        text(reserved),
+        text(state.cash - reserved),
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from ledger import events as ev
+from ledger.exposure import reservation_of
 from ledger.intent import OrderIntent
 from ledger.market import Market
 from ledger.order import Order
@@ -574,6 +575,9 @@ def test_read_models_fold_the_same_orders_and_positions(account: Account) -> Non
     plain = LedgerState("main", account.load, tracks_exposure=False)
     for entry in account.log:
         plain.apply(*entry)
+        # Asked after every event, it must not drift away from the sum over all.
+        held = (reservation_of(order).cash for order in plain.orders.values())
+        assert plain.reserved_cash == sum(held)
     assert plain.orders == account.state.orders
     assert plain.cash == account.state.cash
     assert plain.reserved_cash == account.state.reserved_cash
