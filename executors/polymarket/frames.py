@@ -1,5 +1,6 @@
 """Raw frames of the user stream on disk, before anybody interprets them."""
 
+import os
 from collections import deque
 from datetime import datetime
 from pathlib import Path
@@ -122,7 +123,8 @@ class FrameLog:
         new = path.with_suffix(".new")
         try:
             cursor = _Cursor(swept_to_ms=unix_ms(moment))
-            new.write_bytes(msgspec.json.encode(cursor))
+            with new.open("wb", opener=_private) as file:
+                file.write(msgspec.json.encode(cursor))
             new.replace(path)
         except OSError as error:
             log.error("user_sweep.not_stored", reason=str(error))  # noqa: TRY400 -- no trace needed
@@ -143,7 +145,7 @@ class FrameLog:
             return
         path = self._folder / name
         try:
-            with path.open("ab") as file:
+            with path.open("ab", opener=_private) as file:
                 file.write(msgspec.json.encode(line) + b"\n")
                 size = file.tell()
             if size > self._rotate_bytes:
@@ -154,6 +156,11 @@ class FrameLog:
 
     def _clean(self, text: str) -> str:
         return text.replace(self._secret, OUR_KEY) if self._secret else text
+
+
+def _private(path: str, flags: int) -> int:
+    """Make a file that only its owner may read: what is traded is nobody's business."""
+    return os.open(path, flags, 0o600)
 
 
 def read_frames(path: Path) -> list[StoredFrame]:

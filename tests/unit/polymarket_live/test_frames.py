@@ -86,3 +86,13 @@ def test_the_sweeps_cursor_survives_a_restart(tmp_path: Path) -> None:
     assert FrameLog(tmp_path, TurnedClock()).cursor() == START
     (tmp_path / CURSOR).write_text("torn")
     assert FrameLog(tmp_path, TurnedClock()).cursor() is None
+
+
+def test_only_the_owner_may_read_what_is_kept(tmp_path: Path) -> None:
+    """Frames name every order and trade of the wallet."""
+    frames = FrameLog(tmp_path, TurnedClock())
+    frames.frame("{")
+    frames.quarantine("not JSON", "{")
+    frames.keep_cursor(START)
+    for name in (FRAMES, QUARANTINE, CURSOR):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0, name
