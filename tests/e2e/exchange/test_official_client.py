@@ -39,6 +39,11 @@ def _ids(paginator: Any) -> list[str]:
     return [item.id for page in paginator for item in page.items]
 
 
+def _is_settled(client: Any) -> bool:
+    trades = [item for page in client.list_account_trades() for item in page.items]
+    return all(item.status in {"CONFIRMED", "FAILED"} for item in trades)
+
+
 def _soon(read: Callable[[], Any]) -> Any:
     """Wait for something to become true."""
     until = time.monotonic() + 10
@@ -158,6 +163,7 @@ def test_trades_balance_and_positions_follow_a_match(
         held = client.get_balance_allowance(asset_type="CONDITIONAL", token_id=token)
         return Decimal(held.balance) / 1_000_000
 
+    _soon(lambda: _is_settled(taker))  # what other tests traded moves money, too
     before = shares(taker)
     cash = taker.get_balance_allowance(asset_type="COLLATERAL").balance
     maker.post_order(
