@@ -38,7 +38,7 @@ class Gate:
     """Refuses whoever may not be here; what passes has its `Token` in the scope.
 
     Everything needs a token but the paths in `public`, and those below a path in
-    it that ends in a slash.
+    it that ends in a slash; "/" is the bare address and nothing below it.
     A POST to a path in `shortcuts` goes there directly, past all routing.
     """
 
@@ -135,7 +135,8 @@ class Gate:
 
     def _is_public(self, path: str) -> bool:
         return path in self._public or any(
-            path.startswith(folder) for folder in self._public if folder[-1:] == "/"
+            folder != "/" and folder[-1:] == "/" and path.startswith(folder)
+            for folder in self._public
         )
 
     async def _body(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:

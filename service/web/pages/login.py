@@ -33,7 +33,7 @@ def add_to(site: "Dashboard") -> None:
 
     site.open("/logout", log_out, ["POST"])
     site.open("/favicon.ico", icon, ["GET", "HEAD"])
-    site.app.add_route("/", home, methods=["GET", "HEAD"], include_in_schema=False)
+    site.open("/", home, ["GET", "HEAD"])
 
 
 def _add_form(site: "Dashboard") -> None:

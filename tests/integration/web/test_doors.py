@@ -55,6 +55,17 @@ async def test_every_page_is_sent_with_a_strict_policy(
         assert "style=" not in answer.text or "json" in path
 
 
+async def test_the_bare_address_leads_to_the_overview_and_opens_nothing(
+    served: Served,
+) -> None:
+    """People type the address; a path that is open must not open all below it."""
+    async with served.browser() as browser:
+        answer = await browser.get("/")
+        assert answer.headers["location"] == "/overview"
+        assert (await browser.get("/v1/orders")).status_code == 401
+        assert (await browser.get("/metrics")).status_code == 401
+
+
 async def test_a_token_is_kept_out_of_reach_of_scripts(served: Served) -> None:
     """The cookie is as good as the token."""
     async with served.browser() as browser:
