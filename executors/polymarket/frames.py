@@ -123,7 +123,7 @@ class FrameLog:
         new = path.with_suffix(".new")
         try:
             cursor = _Cursor(swept_to_ms=unix_ms(moment))
-            with open(new, "wb", opener=_private) as file:  # noqa: PTH123 -- Path has no opener
+            with open(new, "wb", opener=_private) as file:
                 file.write(msgspec.json.encode(cursor))
             new.replace(path)
         except OSError as error:
@@ -145,7 +145,7 @@ class FrameLog:
             return
         path = self._folder / name
         try:
-            with open(path, "ab", opener=_private) as file:  # noqa: PTH123 -- Path has no opener
+            with open(path, "ab", opener=_private) as file:
                 file.write(msgspec.json.encode(line) + b"\n")
                 size = file.tell()
             if size > self._rotate_bytes:
