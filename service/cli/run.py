@@ -1,5 +1,6 @@
 """`run`: the ledger as a service."""
 
+import gc
 import sys
 from dataclasses import replace
 from decimal import Decimal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _SWITCH_SECONDS: Final = 0.0005
+_GC_THRESHOLDS: Final = (20_000, 20, 50)
 
 
 def register(app: typer.Typer) -> None:
@@ -125,6 +127,10 @@ def _run_loop(work: "Coroutine[Any, Any, None]") -> None:
     # The loop waits after every system call until the threads that commit and keep
     # the read models let go: 5 ms by default, which is longer than an intent takes.
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # Open orders are many and in no cycles: looking through them all again and again
+    # takes a tenth of the time.
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
     factory = None
     if sys.platform != "win32":
         import uvloop
