@@ -75,17 +75,24 @@ class _Protocol(HttpToolsProtocol):
     """Ends connections whose headers do not come."""
 
     _patience: asyncio.TimerHandle | None = None
+    _is_in_headers = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_headers()
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._patience is None:
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Most headers come in one piece, and need no timer at all.
+        if self._is_in_headers and self._patience is None:
             self._wait_for_headers()
 
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_headers = True
+
     def on_headers_complete(self) -> None:
+        self._is_in_headers = False
         self._stop_waiting()
         # For whoever has to end a connection that takes nothing any more.
         self.scope["abort"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
@@ -93,6 +100,7 @@ class _Protocol(HttpToolsProtocol):
         self.scope["direct"] = Direct(self.cycle)  # type: ignore[typeddict-unknown-key]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._is_in_headers = False
         self._stop_waiting()
         super().connection_lost(exc)
 
