@@ -94,6 +94,8 @@ class Polymarket(Section):
     data_url: _HttpUrl = "https://data-api.polymarket.com"
     client: Literal["official", "v1"] = "official"
     batch_posts: Annotated[int, Field(ge=1, le=15)] = 15
+    orders_per_sec: Annotated[int, Field(ge=1, le=100_000)] = 40
+    order_burst: Annotated[int, Field(ge=1, le=100_000)] = 60
     sweep_interval_sec: Positive = 45
     settlement_alarm_sec: Positive = 600
     absence_sec: Annotated[int, Field(ge=5, le=3_600)] = 60

@@ -65,7 +65,7 @@ def live_executor(
 
 def live_settings(settings: Settings) -> "LiveSettings":
     """The live executor's part of the settings."""
-    from executors.polymarket import LiveSettings, WalletKind
+    from executors.polymarket import GateSettings, LiveSettings, WalletKind
 
     venue = settings.polymarket
     most = Decimal(venue.max_clock_skew_ms) / 1000
@@ -75,6 +75,9 @@ def live_settings(settings: Settings) -> "LiveSettings":
         rest_url=venue.host,
         data_url=venue.data_url,
         ws_user_url=venue.ws_user_url,
+        gate=GateSettings(
+            orders_per_sec=venue.orders_per_sec, order_burst=venue.order_burst
+        ),
         batch_size=venue.batch_posts,
         sweep_interval_sec=venue.sweep_interval_sec,
         clock_drift_max_sec=most,

@@ -196,6 +196,8 @@ def test_every_live_setting_reaches_the_executor() -> None:
             ws_user_url="ws://u",
             signature_type=2,
             batch_posts=3,
+            orders_per_sec=600,
+            order_burst=900,
             sweep_interval_sec=7,
             max_clock_skew_ms=1500,
             heartbeat=True,
@@ -204,6 +206,7 @@ def test_every_live_setting_reaches_the_executor() -> None:
     assert (found.rest_url, found.data_url) == ("http://h", "http://d")
     assert (found.ws_user_url, found.funder) == ("ws://u", FUNDER)
     assert (int(found.wallet_kind), found.batch_size) == (2, 3)
+    assert (found.gate.orders_per_sec, found.gate.order_burst) == (600, 900)
     assert (found.sweep_interval_sec, found.heartbeat) == (7, True)
     assert found.clock_drift_max_sec == Decimal("1.5")
     assert found.clock_drift_warn_sec == Decimal("1.5")
