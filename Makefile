@@ -30,8 +30,12 @@ dashboard: $(VENV)/.stamp-core ## Serve API and dashboard on the demo's ledger, 
 	@test -e $(DASHBOARD_DATA)/ledger.db || $(BIN)/order-ledger demo --quiet
 	@$(BIN)/order-ledger run --data $(DASHBOARD_DATA) --open $(ARGS)
 
+# One process per core; the tests of a module stay together, because they share servers.
+# `make test SIDE_BY_SIDE=` runs them one after the other.
+SIDE_BY_SIDE ?= -n auto --dist loadscope
+
 test: $(VENV)/.stamp-dev ## Run every test that is not marked slow
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE) $(ARGS)
 
 test-all: $(VENV)/.stamp-dev ## Run every test, the slow ones included
 	$(BIN)/python -m pytest $(ARGS)
