@@ -177,7 +177,9 @@ async def test_a_tokens_text_is_nowhere_on_disk(service: Service) -> None:
     async with service.client("submit") as client:
         await client.post("/v1/intents", json=an_intent(), headers=keyed("a"))
     for path in service.opened.data.iterdir():
-        assert text.encode() not in path.read_bytes()
+        # The read models' journal comes and goes meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            assert text.encode() not in path.read_bytes()
 
 
 async def test_the_first_start_makes_one_private_token(service: Service) -> None:
