@@ -73,6 +73,8 @@ class PrometheusMetrics:
             registry=self.registry,
         )
         self._seen: dict[tuple[str, str], set[str]] = {}
+        # Looking a counter up by its labels takes longer than counting.
+        self._found: dict[tuple[object, ...], Counter | Gauge] = {}
 
     def count(self, name: str, amount: int = 1, **labels: str) -> None:
         """Add to a counter.
@@ -85,8 +87,14 @@ class PrometheusMetrics:
         if not labels:
             counter.inc(amount)
             return
-        bounded = {label: self._bounded(name, label, labels[label]) for label in labels}
-        counter.labels(**bounded).inc(amount)
+        key = (name, *labels.items())
+        found = self._found.get(key)
+        if found is None:
+            bounded = {n: self._bounded(name, n, labels[n]) for n in labels}
+            found = counter.labels(**bounded)
+            if bounded == labels:  # the values told apart are few, the others are not
+                self._found[key] = found
+        found.inc(amount)
 
     def watch(self, name: str, reading: Callable[[], float]) -> None:
         """Expose one of `GAUGES`, read anew at every scrape.
