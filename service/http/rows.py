@@ -14,6 +14,7 @@ from projections.base import text
 Record = dict[str, Any]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WITHOUT_ZONE: Final = -len("+00:00")
 
 encode: Final = msgspec.json.Encoder(decimal_format="string").encode
 """JSON bytes of rows and of the structs in `service.http.schemas`."""
@@ -36,7 +37,9 @@ def time_of_us(us: int) -> str:
 
 def time_text(at: datetime) -> str:
     """A time the one way we write it: UTC, with as many digits as it has."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if at.tzinfo is not UTC:
+        at = at.astimezone(UTC)
+    return f"{at.isoformat()[:_WITHOUT_ZONE]}Z"
 
 
 def order_row(order: Order) -> Record:
