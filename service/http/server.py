@@ -143,17 +143,41 @@ def check_address(options: ServeOptions) -> None:
     """Refuse to be reached from elsewhere without encryption.
 
     Raises:
-        ConfigError: it is no loopback address and there is no certificate.
+        ConfigError: it is no loopback address and there is no certificate, or the
+            certificate or its key cannot be used.
     """
-    has_both = options.certificate is not None and options.key is not None
-    if has_both or (
-        is_loopback(options.host) and options.certificate is None is options.key
-    ):
+    if options.certificate is not None and options.key is not None:
+        _check_pair(options.certificate, options.key)
+        return
+    if is_loopback(options.host) and options.certificate is None is options.key:
         return
     message = "an address other than loopback needs --tls-cert and --tls-key"
     if is_loopback(options.host):
         message = "--tls-cert and --tls-key go together"
     raise ConfigError([ConfigProblem("--host", options.host, message)])
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    """Refuse files that no encrypted connection can begin with.
+
+    Raises:
+        ConfigError: one cannot be read, is malformed, has a password, or they are
+            no pair.
+    """
+    import ssl
+
+    for option, path in (("--tls-cert", certificate), ("--tls-key", key)):
+        if not path.is_file():
+            raise ConfigError([ConfigProblem(option, str(path), "there is no file")])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # Without an answer of ours it would ask the terminal for a password.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        message = f"cannot be used with {key}: {error}"
+        raise ConfigError(
+            [ConfigProblem("--tls-cert", str(certificate), message)]
+        ) from None
 
 
 def listen(options: ServeOptions) -> socket.socket:
@@ -269,7 +293,7 @@ async def _serve(
     serving = asyncio.create_task(server.serve([listener]))
     stopping = asyncio.create_task(stop.wait())
     try:
-        await server.is_up.wait()
+        await _up(server, serving)
         url = url_of(listener, is_encrypted=options.certificate is not None)
         _write_ready(options.ready_file, url, listener)
         tell(url)
@@ -288,6 +312,17 @@ async def _serve(
         await close_app(app)
         if options.ready_file is not None:
             options.ready_file.unlink(missing_ok=True)
+
+
+async def _up(server: ApiServer, serving: "asyncio.Task[None]") -> None:
+    """Wait until the server listens; if it cannot, raise why."""
+    rising = asyncio.ensure_future(server.is_up.wait())
+    try:
+        await asyncio.wait((rising, serving), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        rising.cancel()
+    if serving.done():
+        await serving
 
 
 def uvicorn_config(app: FastAPI, options: ServeOptions) -> uvicorn.Config:

@@ -194,6 +194,22 @@ def test_the_network_gets_in_only_with_encryption(tmp_path: Path, host: str) -> 
     assert "--tls-cert" in errors
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_certificate_that_cannot_be_used_ends_the_start(
+    tmp_path: Path, is_there: bool
+) -> None:
+    """A service that neither listens nor ends would look as if it ran."""
+    data, pem = tmp_path / "data", tmp_path / "pem"
+    data.mkdir()
+    if is_there:
+        pem.write_text("no certificate\n")
+    tls = ("--tls-cert", str(pem), "--tls-key", str(pem))
+    code, errors = run("run", "--data", str(data), "--port", "0", *tls)
+    assert code == 3
+    assert "--tls-cert" in errors
+    assert not list(data.iterdir())
+
+
 def test_a_second_service_on_one_ledger_is_refused(tmp_path: Path) -> None:
     """Two writers would both be wrong."""
     with started(tmp_path) as process:
