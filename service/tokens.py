@@ -102,18 +102,34 @@ class Tokens:
         return iter(self._by_hash.values())
 
     def find(self, text: str) -> Token | None:
-        """The token of this text; `None` for one that is unknown or revoked."""
+        """The token of this text; `None` for one that is unknown or revoked.
+
+        Raises:
+            ConfigError: the file was changed and cannot be used.
+        """
+        self._look()
+        digest = _hash(text)
+        found = self._by_hash.get(digest)
+        if found is None or not hmac.compare_digest(found.sha256, digest):
+            return None
+        return found
+
+    def holds(self, token: Token) -> bool:
+        """Whether a token that was found before has not been revoked since.
+
+        Raises:
+            ConfigError: as `find`.
+        """
+        self._look()
+        return token.sha256 in self._by_hash
+
+    def _look(self) -> None:
         now = self._monotonic()
         if now >= self._look_again_at:
             # Not for each request: the look lets other threads in between.
             self._look_again_at = now + _LOOK_EVERY_SECONDS
             if _stamp_of(self.path) != self._stamp:
                 self._refresh()
-        digest = _hash(text)
-        found = self._by_hash.get(digest)
-        if found is None or not hmac.compare_digest(found.sha256, digest):
-            return None
-        return found
 
     def create(
         self,
@@ -171,7 +187,9 @@ class Tokens:
 
     def _refresh(self) -> None:
         stamp = _stamp_of(self.path)
-        self._by_hash = {} if stamp is None else _load(self.path)
+        self._by_hash = {}  # nobody is let in by a file that cannot be used
+        if stamp is not None:
+            self._by_hash = _load(self.path)
         self._stamp = stamp
 
     def _write(self, tokens: list[Token]) -> None:

@@ -4,7 +4,7 @@ The id of an event is its position, so that `Last-Event-ID` resumes exactly.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Annotated, Any, Final
 
 import structlog
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from config import ConfigError
 from service.http.docs import problem
 from service.http.gate import Receive, Send
 from service.http.hub import Hub
@@ -19,7 +20,7 @@ from service.http.problems import Problem
 from service.http.reads import Market, OrderId, Strategy
 from service.http.requests import needs
 from service.http.wire import Wired
-from service.tokens import Scope
+from service.tokens import Scope, Token, Tokens
 
 MEDIA_TYPE: Final = "text/event-stream"
 
@@ -97,6 +98,7 @@ class EventStream(Response):
         *,
         ping_seconds: float = PING_SECONDS,
         stall_seconds: float = STALL_SECONDS,
+        may_go_on: Callable[[], bool] = lambda: True,
     ) -> None:
         self.status_code = 200
         self.background = None
@@ -105,6 +107,7 @@ class EventStream(Response):
         self._position = after
         self._ping_seconds = ping_seconds
         self._stall_seconds = stall_seconds
+        self._may_go_on = may_go_on
         self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     async def __call__(
@@ -140,6 +143,8 @@ class EventStream(Response):
         end = None if wanted.follow else hub.head
         while not hub.is_closed:
             events = await hub.behind(self._position)
+            if not self._may_go_on():
+                break  # whoever comes back without a token is told why
             if end is not None:
                 events = events[: max(end - self._position, 0)]
             if events:
@@ -203,6 +208,20 @@ def _start(hub: Hub, wanted: Following, last_event_id: str | None) -> int:
     return after
 
 
+def _right_of(request: Request) -> Callable[[], bool]:
+    """Whether the caller's token still counts: a stream may outlive it."""
+    tokens: Tokens = request.app.state.tokens
+    caller: Token = request.scope["caller"]
+
+    def holds() -> bool:
+        try:
+            return tokens.holds(caller)
+        except ConfigError:
+            return False
+
+    return holds
+
+
 def router(hub: Hub) -> APIRouter:
     """The routes."""
     routes = APIRouter(dependencies=[needs(Scope.READ)])
@@ -225,7 +244,7 @@ def router(hub: Hub) -> APIRouter:
         responses=responses,
     )
     async def events(
-        request: Request,  # noqa: ARG001 -- the dependency reads it
+        request: Request,
         wanted: Annotated[Following, Query()],
         last_event_id: Annotated[
             str | None, Header(pattern=r"^[0-9]{1,18}$", max_length=18)
@@ -234,6 +253,7 @@ def router(hub: Hub) -> APIRouter:
         """Every event of the log: replay, then live, without gap or repeat."""
         if hub.followers >= MOST_FOLLOWERS:
             raise Problem(429, "busy", "too many clients follow the log")
-        return EventStream(hub, wanted, _start(hub, wanted, last_event_id))
+        start = _start(hub, wanted, last_event_id)
+        return EventStream(hub, wanted, start, may_go_on=_right_of(request))
 
     return routes

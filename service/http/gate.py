@@ -8,8 +8,13 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping
 from typing import Any, Final
 
+import structlog
+
+from config import ConfigError
 from service.http.problems import MEDIA_TYPE, Problem
 from service.tokens import Scope, Token, Tokens
+
+_log = structlog.get_logger("service.http")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -96,7 +101,13 @@ class Gate:
         """
         headers = dict(scope["headers"])
         self._check_site(headers)
-        caller = self._caller(headers, is_safe=scope["method"] in _SAFE)
+        is_usable = True
+        try:
+            caller = self._caller(headers, is_safe=scope["method"] in _SAFE)
+        except ConfigError as error:
+            # Closed for everybody, and only the log says more about our files.
+            _log.error("tokens.unusable", reason=str(error))
+            caller, is_usable = None, False
         if caller is not None:
             return caller
         if self._is_public(scope["path"]):
@@ -104,6 +115,8 @@ class Gate:
         challenge = ((b"www-authenticate", b'Bearer realm="order-ledger"'),)
         is_there = b"authorization" in headers or b"cookie" in headers
         text = "the token is unknown" if is_there else "a token is required"
+        if not is_usable:
+            text = "the token file cannot be used; the log of the service says why"
         raise Problem(
             401, "unauthenticated", text, field="Authorization", headers=challenge
         )

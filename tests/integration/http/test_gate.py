@@ -90,6 +90,37 @@ async def test_a_revoked_token_is_refused(service: Service) -> None:
         assert (await client.get("/v1/orders")).status_code == 401
 
 
+async def test_a_token_file_that_breaks_lets_nobody_in(service: Service) -> None:
+    """It must neither be a defect of the service nor leave revoked tokens in."""
+    async with service.client("read") as client:
+        assert (await client.get("/v1/orders")).status_code == 200
+        service.tokens.path.write_text("{")
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            answer = await client.get("/v1/orders")
+            assert answer.status_code == 401
+            assert str(service.tokens.path) not in answer.text
+
+
+async def test_a_stream_ends_with_its_token(service: Service) -> None:
+    """A leaked token that is revoked must not go on following the log."""
+    text = service.token("read")
+    name = next(token.name for token in service.tokens)
+    async with listening(service) as url, service.client("submit") as client:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            f"GET /v1/events HTTP/1.1\r\nHost: {host}\r\n"
+            f"Authorization: Bearer {text}\r\n\r\n".encode()
+        )
+        await reader.readuntil(b"id: ")
+        service.tokens.revoke(name)
+        await client.post("/v1/intents", json=an_intent(), headers=keyed("a"))
+        rest = await asyncio.wait_for(reader.readuntil(b"\r\n0\r\n\r\n"), 10)
+        assert b"data:" not in rest
+        writer.close()
+
+
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
 async def test_another_name_for_this_machine_is_refused(
     service: Service, host: str
