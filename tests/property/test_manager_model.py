@@ -431,6 +431,11 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         known.cancel_wanted = True
         if answer == "canceled":
+            # A cancel names no sizes: what was matched before it is swept for first.
+            truth = self.venue.orders.get(known.name)
+            if truth is not None and truth.matched > known.matched:
+                for trade in list(self.venue.trades):
+                    self.learn_trade(trade)
             self.learn_cancel(known)
         self.learn_by_look_up(known)
         assert result.success is (known.is_done and known.matched < known.size)
