@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
+from config import ConfigError
 from service.http.gate import COOKIE
 from service.tokens import Scope
 from service.web.asking import form_of
@@ -46,7 +47,10 @@ def _add_form(site: "Dashboard") -> None:
         form = form_of(request)
         wanted = _local(form.get("next", ""))
         text = form.get("token", "").strip()
-        token = site.tokens.find(text)
+        try:
+            token = site.tokens.find(text)
+        except ConfigError:  # any request with a token logs it
+            token = None
         if token is None or not token.allows(Scope.READ):
             error = "This token is unknown." if token is None else "It may not read."
             page = site.pages.bare("login.html", next=wanted, error=error)

@@ -1,5 +1,6 @@
 """Who gets in, and what a browser is told to refuse."""
 
+import asyncio
 import re
 
 import pytest
@@ -98,6 +99,17 @@ async def test_a_wrong_token_does_not_log_in(served: Served) -> None:
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
         assert "unknown" in answer.text
+
+
+async def test_nobody_logs_in_by_a_token_file_that_is_broken(served: Served) -> None:
+    """The form must say no, not fall over."""
+    text = served.token("read")
+    async with served.browser() as browser:
+        served.site.tokens.path.write_text("{")
+        await asyncio.sleep(0.3)
+        answer = await browser.post("/login", data={"token": text}, headers=ORIGIN)
+        assert answer.status_code == 401
+        assert "set-cookie" not in answer.headers
 
 
 async def test_a_login_link_works_once(served: Served) -> None:
