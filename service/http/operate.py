@@ -215,8 +215,10 @@ def _add_health(routes: APIRouter, runtime: Runtime) -> None:
     )
     async def ready() -> Response:
         """Whether intents are taken; needs no token."""
-        is_up = runtime.opened.journal.failed is None and runtime.is_accepting
-        reason = "" if is_up else "the log takes no more, or the service is stopping"
+        reason = runtime.refusal()
+        if runtime.opened.journal.failed is not None:
+            reason = "the log takes no more"  # why names files; anybody may ask
+        is_up = not reason
         return answer({"ready": is_up, "reason": reason}, 200 if is_up else 503)
 
     @routes.get(

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import httpx2
+import pytest
 
 from ledger import events as ev
 from ledger.errors import StoreFailedError
@@ -99,6 +100,20 @@ async def test_health_and_metrics_are_told(service: Service) -> None:
         assert health["tasks"]["facts"]["state"] == "running"
         metrics = await client.get("/metrics")
         assert "order_ledger_" in metrics.text
+
+
+async def test_a_full_disk_is_not_ready(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks before sending must hear what an intent would be answered."""
+    monkeypatch.setattr(service.runtime, "_free_mb", 0)
+    async with service.client("submit") as client:
+        ready = await client.get("/v1/ready")
+        assert ready.status_code == 503
+        assert "disk" in ready.json()["reason"]
+        answer = await client.post("/v1/intents", json=an_intent(), headers=keyed("a"))
+        assert answer.status_code == 503
+        assert answer.json()["code"] == "disk_full"
 
 
 async def test_a_log_that_takes_no_more_is_not_ready(service: Service) -> None:
