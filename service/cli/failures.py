@@ -54,6 +54,8 @@ class _Rule(NamedTuple):
     hint: str
 
 
+_OURS: Final = ("config", "examples", "executors", "ledger", "projections", "service")
+
 _RULES: Final = (
     _Rule(
         errors.UnknownOrderError,
@@ -139,6 +141,14 @@ def failure_of(error: Exception) -> Failure:
             lines=tuple(error.lines()),
             hint="config/base.yaml explains every setting",
         )
+    if isinstance(error, ModuleNotFoundError) and _is_foreign(error.name or ""):
+        return Failure(
+            Exit.FAILED,
+            "not_installed",
+            f"this needs the package {error.name}, which is not installed",
+            hint="install the whole run-time set: pip install --require-hashes -r "
+            "requirements/core.txt (`make dashboard` does that, `make demo` does not)",
+        )
     for rule in _RULES:
         if isinstance(error, rule.kind):
             return Failure(
@@ -154,6 +164,10 @@ def failure_of(error: Exception) -> Failure:
         f"{type(error).__name__}: {error}",
         hint="this is a defect; --debug shows where it happened",
     )
+
+
+def _is_foreign(module: str) -> bool:
+    return bool(module) and module.split(".")[0] not in _OURS
 
 
 def _message(error: Exception) -> str:

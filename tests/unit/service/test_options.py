@@ -93,6 +93,14 @@ class TestFailures:
         said = failure_of(FileNotFoundError(2, "No such file", "a.json")).text()[0]
         assert said == "io a.json: No such file"
 
+    def test_a_package_that_is_missing_is_no_defect(self) -> None:
+        """`make demo` installs a small set, and some commands need more."""
+        missing = failure_of(ModuleNotFoundError("gone", name="fastapi.routing"))
+        assert missing.code == "not_installed"
+        assert "requirements/core.txt" in missing.hint
+        ours = failure_of(ModuleNotFoundError("gone", name="service.gone"))
+        assert ours.code == "unexpected"
+
     def test_every_error_of_the_ledger_is_answered(self) -> None:
         """A new kind must not come out as a defect."""
         known = {"unexpected"}
