@@ -167,7 +167,7 @@ def failure_of(error: Exception) -> Failure:
 
 
 def _is_foreign(module: str) -> bool:
-    return bool(module) and module.split(".")[0] not in _OURS
+    return bool(module) and module.split(".", maxsplit=1)[0] not in _OURS
 
 
 def _message(error: Exception) -> str:
