@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live dashboard test test-all test-web screenshots lint format types lock bench mutation chaos clean
+.PHONY: help demo demo-live dashboard explore test test-all test-web screenshots lint format types lock bench mutation chaos clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,8 @@ DASHBOARD_DATA ?= data/demo
 dashboard: $(VENV)/.stamp-core ## Serve API and dashboard on the demo's ledger, and open a browser
 	@test -e $(DASHBOARD_DATA)/ledger.db || $(BIN)/order-ledger demo --quiet
 	@$(BIN)/order-ledger run --data $(DASHBOARD_DATA) --open $(ARGS)
+
+explore: $(VENV)/.stamp-explore ## Add a SQL explorer of the read models to the dashboard, under /explore
 
 # One process per core; the tests of a module stay together, because they share servers.
 # `make test SIDE_BY_SIDE=` runs them one after the other.
@@ -98,6 +100,12 @@ $(VENV)/.stamp-core: requirements/core.txt $(VENV)/.stamp-demo
 	@echo "Installing the run-time set (once) ..." >&2
 	@$(PIP) install --require-hashes -r requirements/core.txt
 	@touch $@
+
+$(VENV)/.stamp-explore: requirements/explore.txt $(VENV)/.stamp-core
+	@echo "Installing the SQL explorer (once) ..." >&2
+	@$(PIP) install --require-hashes -r requirements/explore.txt
+	@touch $@
+	@echo "Installed; a service that is started now serves it under /explore."
 
 $(VENV)/.stamp-dev: requirements/dev.txt $(VENV)/.stamp-demo
 	@echo "Installing the development set (once) ..." >&2

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from service import explore
 from service.web import live
 from service.web.pages import (
     audit,
@@ -34,5 +35,6 @@ def add_to(site: "Dashboard") -> None:
         system,
         exports,
         live,
+        explore,
     ):
         part.add_to(site)

@@ -33,6 +33,7 @@ HOMES = {
     "typer": ("service/",),
     "rich": ("service/",),
     "prometheus_client": ("service/metrics.py",),
+    "datasette": ("service/explore.py",),
 }
 
 PURE = sorted(

@@ -10,6 +10,7 @@ from config import config_hash
 from ledger.errors import InvalidInputError, LedgerError
 from ledger.values import TradingMode
 from projections import MODELS, Table
+from service.explore import is_installed
 from service.http.views import Rows
 from service.places import ledger_path, read_models_path
 from service.web.asking import Ask, form_of
@@ -139,6 +140,7 @@ def _state(site: "Dashboard") -> dict[str, Any]:
     data, settings = opened.data, opened.settings
     return {
         "models": _models(),
+        "has_explorer": is_installed(),
         "files": _files([ledger_path(data), read_models_path(data)]),
         "settings": flat(settings.redacted()),
         "config_hash": config_hash(settings),
