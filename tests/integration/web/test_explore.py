@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import explore
 from service.explore import BASE, CSP, DATABASE, connect
@@ -86,6 +88,36 @@ async def test_nobody_gets_in_without_a_token_that_may_read(
         assert (await stranger.get(BASE + path)).status_code == 401
     async with served.browser("submit") as other:
         assert (await other.get(BASE + path)).status_code == 403
+
+
+async def test_what_makes_the_pages_is_shown_no_token(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other people's code, and its extensions, need not know who may trade."""
+    seen: list[set[bytes]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append({name for name, _ in scope["headers"]})
+        headers = {"set-cookie": "a=b", "cache-control": "max-age=5"}
+        await PlainTextResponse("rows", headers=headers)(scope, receive, send)
+
+    async def make(_: Path) -> ASGIApp:
+        return app
+
+    monkeypatch.setattr(explore, "find_spec", lambda _: object())
+    monkeypatch.setattr(explore, "_make", make)
+    await caught_up(served)
+    async with served.browser("read") as browser:
+        token = dict(browser.cookies)["order_ledger_token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        answer = await browser.get(BASE, headers=bearer)
+        assert answer.text == "rows"
+        assert "set-cookie" not in answer.headers
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-security-policy"] == CSP
+        assert (await browser.get(f"{BASE}-/databases.json")).status_code == 404
+    assert len(seen) == 1
+    assert not seen[0] & {b"cookie", b"authorization"}
 
 
 # --- what SQL may reach ------------------------------------------------------------
