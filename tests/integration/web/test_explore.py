@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import explore
-from service.explore import BASE, CSP, DATABASE, connect
+from service.explore import BASE, CSP, connect
+from service.explore_pages import DATABASE
 from service.places import ledger_path, read_models_path
 from service.tokens import FILE_NAME
 from tests.integration.web.serving import Served
