@@ -424,6 +424,10 @@ class LedgerMachine(RuleBasedStateMachine):
         key = keys[number % len(keys)]
         known = self.model[key]
         self.venue.cancel_script = answer
+        truth = self.venue.orders.get(known.name)
+        is_unheard = (
+            truth is not None and truth.is_live and truth.matched > known.matched
+        )
         result = self.run(self.manager.cancel(self.order_of(key).order_id))
         self.venue.cancel_script = "canceled"
         if known.is_done:
@@ -431,9 +435,8 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         known.cancel_wanted = True
         if answer == "canceled":
-            # A cancel names no sizes: what was matched before it is swept for first.
-            truth = self.venue.orders.get(known.name)
-            if truth is not None and truth.matched > known.matched:
+            if is_unheard:
+                # A cancel names no sizes: what was matched is swept for first.
                 for trade in list(self.venue.trades):
                     self.learn_trade(trade)
             self.learn_cancel(known)
