@@ -39,8 +39,8 @@ def open_dashboard(
 
     \b
     Examples:
-      order-ledger open --data ledger
-      order-ledger open --data ledger --url http://127.0.0.1:9000
+      order-ledger open --data mine
+      order-ledger open --data mine --url http://127.0.0.1:9000
       order-ledger open --token-file reader.token --print
     """
     from service.tokens import BOOTSTRAP_NAME

@@ -82,8 +82,8 @@ def run(
 
     \b
     Examples:
-      order-ledger run --data ledger --bundled
-      order-ledger run --data ledger --recording frames.jsonl.gz --speed 10
+      order-ledger run --data mine --bundled
+      order-ledger run --data mine --recording frames.jsonl.gz --speed 10
       order-ledger run --port 0 --ready-file ready.json --cancel-on-exit
     """
     from service.http.server import ServeOptions, serve

@@ -186,7 +186,7 @@ def import_activity(
     \b
     Examples:
       order-ledger import-activity activity.jsonl.gz
-      curl ... | order-ledger import-activity - --strategy by_hand --data ledger
+      curl ... | order-ledger import-activity - --strategy by_hand --data mine
     """
     from ledger.errors import InvalidInputError
     from service.activity import read_activity

@@ -43,3 +43,11 @@ def test_every_command_of_the_table_exists() -> None:
     cells = [line.split("|")[1] for line in table.splitlines()[2:]]
     named = {name.split()[0] for name in re.findall(r"`([^`]+)`", " ".join(cells))}
     assert named <= known
+
+
+def test_no_example_keeps_its_data_among_the_sources() -> None:
+    """A ledger and its tokens inside a package would be committed or deleted."""
+    text = (ROOT / "README.md").read_text()
+    named = re.findall(r"(?:--data |ORDER_LEDGER_DATA=|mkdir -p )([\w./-]+)", text)
+    assert len(named) > 5
+    assert [name for name in named if not name.startswith("data/")] == []
